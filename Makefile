@@ -1,0 +1,52 @@
+# make lab    install everything into .venv and open the notebooks in JupyterLab
+# make test   install the test tools too and run every check
+# make torch  add PyTorch, the second backend (its tests are skipped without it)
+# make bench | make notebooks    measure | execute the notebooks and keep their outputs
+#
+# make lab ARGS='--no-browser --port 8899'    arguments for JupyterLab
+# make lab PYTHON=python3.13                  another Python, if there is no .venv yet
+
+PYTHON = python3
+ARGS =
+BIN = .venv/bin
+LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
+	$(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: lab test torch bench notebooks
+
+lab: .venv/.lab
+	$(LAB) notebooks/00_index.ipynb $(ARGS)
+
+test: .venv/.test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/python -m pytest $(ARGS)
+
+torch: .venv/.torch
+
+bench: .venv/.lab
+	$(BIN)/python -m d2l_ext.bench $(ARGS)
+
+notebooks: .venv/.lab
+	$(BIN)/python notebooks/execute.py $(ARGS)
+
+# A stamp per set of extras. .venv/.lab is taken away while anything is being
+# installed, so that a .venv without it is a half-made one and is made again.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'This needs Python 3.11 or newer, and `$(PYTHON)` is not:' \
+			'make $(MAKECMDGOALS) PYTHON=/path/to/python3.11'; exit 1; }
+	test -e .venv/.lab || { rm -rf .venv && $(PYTHON) -m venv .venv; }
+	rm -f .venv/.lab
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
+	$(BIN)/python -m d2l_ext.install
+	$(BIN)/jupyter labextension disable --level=sys_prefix \
+		@jupyterlab/apputils-extension:announcements
+	touch .venv/.lab $@
+endef
+
+.venv/.lab: EXTRAS = lab
+.venv/.test: EXTRAS = lab,test
+.venv/.torch: EXTRAS = lab,torch
+.venv/.lab .venv/.test .venv/.torch: pyproject.toml constraints.txt
+	$(install)
