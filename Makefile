@@ -12,6 +12,7 @@ BIN = .venv/bin
 LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
 	$(if $(filter 0,$(shell id -u)),--allow-root)
 
+.NOTPARALLEL:
 .PHONY: lab test torch bench notebooks
 
 lab: .venv/.lab
