@@ -228,25 +228,22 @@ class CosineRestartsScheduler(Scheduler):
         self.multiplier = _number('multiplier', multiplier, at_least=1)
         self.decay = _number('decay', decay, above=0, at_most=1)
 
-    def _start(self, cycle):
-        if self.multiplier == 1:
-            return self.period * cycle
-        growth = float(self.multiplier) ** cycle
-        return self.period * (growth - 1) / (self.multiplier - 1)
-
     def lr(self, t):
-        cycle = t // self.period
-        if self.multiplier > 1:
-            grown = t / self.period * (self.multiplier - 1) + 1
-            cycle = math.log(grown) // math.log(self.multiplier)
-        # rounding may put a restart on the wrong side of its own time
-        if t >= self._start(cycle + 1):
-            cycle += 1
-        elif t < self._start(cycle):
-            cycle -= 1
-        length = self.period * float(self.multiplier) ** cycle
-        height = (1 + math.cos(math.pi * (t - self._start(cycle)) / length)) / 2
-        height *= float(self.decay) ** cycle
+        x, multiplier = t / self.period, self.multiplier
+        if multiplier == 1:
+            cycle, x = x // 1, x % 1
+        else:
+            # the time in which the lengths grow, multiplier^i at the start of cycle i
+            grown = 1 + x * (multiplier - 1)
+            cycle = math.log(grown) // math.log(multiplier)
+            grown /= multiplier**cycle
+            # rounding may put a restart on the wrong side of its own time
+            if grown >= multiplier:
+                cycle, grown = cycle + 1, grown / multiplier
+            elif grown < 1:
+                cycle, grown = cycle - 1, grown * multiplier
+            x = (grown - 1) / (multiplier - 1)
+        height = (1 + math.cos(math.pi * x)) / 2 * float(self.decay) ** cycle
         return _mix(self.base_lr, self.final_lr, height)
 
 
@@ -289,7 +286,7 @@ class SequentialScheduler(Scheduler):
     """
 
     def __init__(self, schedulers, boundaries):
-        self.schedulers = tuple(schedulers)
+        self.schedulers = _several('schedulers', schedulers)
         for scheduler in self.schedulers:
             _scheduler('schedulers', scheduler)
         self.boundaries = _increasing('boundaries', boundaries)
@@ -383,7 +380,9 @@ class PlateauScheduler(Scheduler):
         lr, best, bad, cooling = self.base_lr, _INFINITY, 0, 0
         for value in metrics:
             value = value if self.mode == 'min' else -value
-            if best == _INFINITY or value < best - self.threshold * abs(best):
+            # inf - inf would be nan; a nan itself is never better
+            margin = self.threshold * abs(best) if best < _INFINITY else 0
+            if value < best - margin:
                 best, bad = value, 0
             else:
                 bad += 1
@@ -428,6 +427,9 @@ def one_cycle(max_update, max_lr, warmup_steps, begin_lr=0, final_lr=0):
     Source: Smith and Topin (2018); PyTorch's `OneCycleLR`.
     """
     down_steps = _length('warmup_steps', warmup_steps, max_update, above=0)
+    max_lr = _number('max_lr', max_lr, at_least=0)
+    begin_lr = _number('begin_lr', begin_lr, at_least=0, at_most=max_lr)
+    final_lr = _number('final_lr', final_lr, at_least=0, at_most=max_lr)
     up = CosineScheduler(warmup_steps, begin_lr, max_lr)
     down = CosineScheduler(down_steps, max_lr, final_lr)
     return SequentialScheduler([up, down], [warmup_steps])
@@ -465,26 +467,38 @@ def _mix(high, low, height):
 
 def _number(name, value, at_least=None, above=None, at_most=None):
     """Return `value` as a plain number, or say which one would be right."""
-    if isinstance(value, str) or value is None:
-        raise TypeError('{} must be a number, got {!r}'.format(name, value))
-    number = value if type(value) in (int, float) else float(value)
+    number = value
+    if type(value) is not int and type(value) is not float:
+        try:
+            number = None if isinstance(value, (str, bytes)) else float(value)
+        except (TypeError, ValueError):
+            number = None
+        if number is None:
+            raise TypeError('{} must be a number, got {!r}'.format(name, value))
     right = -_INFINITY < number < _INFINITY
-    wanted = []
+    wanted = ['finite']
     if at_least is not None:
-        right, wanted = right and number >= at_least, ['>= {}'.format(at_least)]
+        right, wanted[1:] = right and number >= at_least, ['>= {}'.format(at_least)]
     if above is not None:
-        right, wanted = right and number > above, ['> {}'.format(above)]
+        right, wanted[1:] = right and number > above, ['> {}'.format(above)]
     if at_most is not None:
         right = right and number <= at_most
         wanted.append('<= {}'.format(at_most))
     if not right:
-        wanted = ' and '.join(wanted) or 'finite'
+        wanted = ' and '.join(wanted)
         raise ValueError('{} must be {}, got {!r}'.format(name, wanted, value))
     return number
 
 
+def _several(name, values):
+    try:
+        return tuple(values)
+    except TypeError:
+        raise TypeError('{} must be a list, got {!r}'.format(name, values)) from None
+
+
 def _increasing(name, values):
-    numbers = tuple(_number(name, value, above=0) for value in values)
+    numbers = tuple(_number(name, value, above=0) for value in _several(name, values))
     if any(a >= b for a, b in zip(numbers, numbers[1:])):
         raise ValueError('{} must increase, got {!r}'.format(name, numbers))
     return numbers
