@@ -42,7 +42,7 @@ define install
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
 	$(BIN)/python -m d2l_ext.install
 	$(BIN)/jupyter labextension disable --level=sys_prefix \
-		@jupyterlab/apputils-extension:announcements
+		@jupyterlab/apputils-extension:announcements 2> /dev/null
 	touch .venv/.lab $@
 endef
 

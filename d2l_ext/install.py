@@ -6,6 +6,7 @@ that MXNet's last release knows, it takes the GPU wheel and its CUDA 11 librarie
 """
 
 import argparse
+import csv
 import importlib.metadata
 import importlib.util
 import os
@@ -58,10 +59,12 @@ def is_whole(name, version):
         package = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
         return False
+    # RECORD itself, since `package.files` leaves out what is missing
+    record = csv.reader((package.read_text('RECORD') or '').splitlines())
+    files = [(package.locate_file(file), size) for file, _, size in record if size]
     return package.version == version and all(
-        os.path.exists(file.locate()) and os.path.getsize(file.locate()) == file.size
-        for file in package.files or ()
-        if file.size is not None
+        os.path.exists(path) and os.path.getsize(path) == int(size)
+        for path, size in files
     )
 
 
