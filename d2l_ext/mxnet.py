@@ -1,0 +1,332 @@
+"""The book's framework as a backend: data on the device, LeNet, and `train`.
+
+    from mxnet import npx
+    from d2l_ext import mxnet as d2l
+    npx.set_np()
+
+The schedule is asked by the training loop, which sets the trainer's rate; the net runs
+hybridized, and losses and hits are read from the device once an epoch.
+"""
+
+import datetime
+import math
+import platform
+import time
+
+import numpy
+
+from d2l_ext import _mxnet_finder
+from d2l_ext.data import load_fashion_mnist
+from d2l_ext.progress import Progress
+from d2l_ext.schedulers import ConstantScheduler
+from d2l_ext.training import History, scheduled_lr, xavier
+
+_mxnet_finder.install()
+try:
+    import mxnet as mx
+    from mxnet import autograd, np, npx
+    from mxnet.gluon import nn
+except ImportError as error:
+    raise ImportError(
+        f'MXNet cannot be imported ({error}): run `python -m d2l_ext.install`'
+    ) from error
+
+
+class Batches:
+    """Minibatches of arrays that live on one device.
+
+    Iterating gives `(X, y)` with X of shape (batch_size, ...) and y of shape
+    (batch_size,); the last batch holds what is left. With `shuffle` the order is new
+    in each pass: from `rng` in `shuffled(rng)`, from the operating system otherwise.
+    """
+
+    def __init__(self, X, y, batch_size, shuffle=False):
+        if not 1 <= batch_size <= len(X):
+            raise ValueError(
+                f'batch_size must be from 1 to {len(X)}, the number of examples, '
+                f'got {batch_size!r}'
+            )
+        self.X, self.y = X, y
+        self.batch_size, self.shuffle = int(batch_size), shuffle
+
+    def __len__(self):
+        return math.ceil(len(self.X) / self.batch_size)
+
+    def __iter__(self):
+        if self.shuffle:
+            return self.shuffled(numpy.random.default_rng())
+        return self._take(None)
+
+    def shuffled(self, rng):
+        """Iterate in an order drawn from `rng`, a NumPy generator."""
+        order = rng.permutation(len(self.X)).astype('int32')
+        return self._take(np.array(order, dtype='int32', ctx=self.X.ctx))
+
+    def _take(self, order):
+        for i in range(0, len(self.X), self.batch_size):
+            rows = slice(i, min(i + self.batch_size, len(self.X)))
+            if order is None:
+                yield self.X[rows], self.y[rows]
+            else:
+                yield self.X.take(order[rows], 0), self.y.take(order[rows], 0)
+
+
+def try_gpu(i=0):
+    """Return `gpu(i)` if MXNet can drive one, else `cpu()`."""
+    return npx.gpu(i) if npx.num_gpus() > i else npx.cpu()
+
+
+def load_data_fashion_mnist(batch_size, subset='mini', device=None):
+    """Return train and test `Batches` of Fashion-MNIST on `device`.
+
+    X is float32 in [0, 1] of shape (n, 1, 28, 28), y int32 of shape (n,). `subset` is
+    'mini' (6,000 and 1,000 images, shipped) or 'full' (60,000 and 10,000).
+    """
+    _check_np()
+    device = device or try_gpu()
+    arrays = load_fashion_mnist(subset)
+    batches = []
+    for images, labels in (arrays[:2], arrays[2:]):
+        X = images.reshape(-1, 1, 28, 28).astype('float32') / 255
+        X = np.array(X, dtype='float32', ctx=device)
+        y = np.array(labels, dtype='int32', ctx=device)
+        batches.append(Batches(X, y, batch_size, shuffle=not batches))
+    return tuple(batches)
+
+
+def lenet():
+    """Return the book's modernised LeNet: ReLU and max-pooling, 61,706 parameters.
+
+    Takes X of shape (n, 1, 28, 28) to y_hat of shape (n, 10). Source: section 11.11.1.
+    """
+    _check_np()
+    net = nn.HybridSequential()
+    net.add(
+        nn.Conv2D(6, kernel_size=5, padding=2, activation='relu'),
+        nn.MaxPool2D(pool_size=2, strides=2),
+        nn.Conv2D(16, kernel_size=5, activation='relu'),
+        nn.MaxPool2D(pool_size=2, strides=2),
+        nn.Dense(120, activation='relu'),
+        nn.Dense(84, activation='relu'),
+        nn.Dense(10),
+    )
+    return net
+
+
+def train(
+    net,
+    train_iter,
+    test_iter,
+    num_epochs,
+    loss,
+    trainer,
+    device,
+    scheduler=None,
+    per='epoch',
+    seed=0,
+    progress=True,
+):
+    """Train `net` from fresh weights and return the `History`.
+
+    `scheduler` gives the learning rate at t, counted from 0 in the unit `per` names:
+    'epoch' or 'update'. Without one the trainer's own rate, or its own `lr_scheduler`,
+    stands. Weights (Xavier) and the order of examples come from `seed`: the same call
+    on the same machine gives the same history, bit for bit.
+
+    A loss that is not finite, Ctrl-C and a device out of memory end the run early; the
+    history says so in `status` and keeps what was learned until then.
+    """
+    steps = train_steps(
+        net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler, per,
+        seed,
+    )  # fmt: skip
+    history, shown = History(), Progress() if progress else None
+    try:
+        for history in steps:
+            if shown:
+                shown.update(history)
+    except KeyboardInterrupt:
+        history.status = 'stopped'
+    if shown:
+        shown.close(history)
+    return history
+
+
+def train_steps(
+    net,
+    train_iter,
+    test_iter,
+    num_epochs,
+    loss,
+    trainer,
+    device,
+    scheduler=None,
+    per='epoch',
+    seed=0,
+    queue=None,
+):
+    """Do what `train` does, but yield the growing `History` after every update.
+
+    The device works through a queue of updates while Python is ahead of it; `queue`
+    bounds its length, so that a rate set by hand takes effect within so many updates.
+    """
+    _check_np()
+    if not (float(num_epochs).is_integer() and num_epochs >= 1):
+        raise ValueError(f'num_epochs must be a whole number >= 1, got {num_epochs!r}')
+    recorder = _take_over(trainer, scheduler)
+    followed = scheduler or recorder or ConstantScheduler(trainer.learning_rate)
+    rng = numpy.random.default_rng(seed)
+    mx.random.seed(int(rng.integers(2**31)))  # for nets with dropout
+    history = History(
+        recipe={
+            'scheduler': repr(followed),
+            'per': per if scheduler else 'update',
+            'num_epochs': int(num_epochs),
+            'batch_size': getattr(train_iter, 'batch_size', None),
+            'batches_per_epoch': len(train_iter),
+            'optimizer': type(trainer.optimizer).__name__.lower(),
+            'seed': seed,
+            'backend': 'mxnet',
+        },
+        environment=_environment(device),
+    )
+    _initialize(net, train_iter, device, rng)
+    net.hybridize(static_alloc=True, static_shape=True)
+    try:
+        for epoch in range(int(num_epochs)):
+            start = time.perf_counter()
+            sums, count, waiting = np.zeros(2, ctx=device), 0, []
+            for X, y in _passes(train_iter, rng):
+                if scheduler is not None:
+                    update = len(history.lr)
+                    lr = scheduled_lr(scheduler, per, epoch, update, history.train_loss)
+                    trainer.set_learning_rate(lr)
+                X, y = X.as_in_ctx(device), y.as_in_ctx(device)
+                with autograd.record():
+                    y_hat = net(X)
+                    l = loss(y_hat, y)
+                l.backward()
+                trainer.step(len(X))
+                history.lr.append(recorder.last if recorder else trainer.learning_rate)
+                sums += np.stack([l.sum(), _hits(y_hat, y)])
+                count += len(X)
+                if queue:
+                    waiting.append(l)
+                    if len(waiting) > queue:
+                        waiting.pop(0).wait_to_read()
+                yield history
+            test_acc = evaluate_accuracy(net, test_iter, device)
+            train_loss, train_acc = (float(total) / count for total in sums.asnumpy())
+            history.train_loss.append(train_loss)
+            history.train_acc.append(train_acc)
+            history.test_acc.append(test_acc)
+            history.seconds.append(time.perf_counter() - start)
+            if not math.isfinite(train_loss):
+                history.status = 'diverged'
+                break
+        else:
+            history.status = 'finished'
+    except mx.base.MXNetError as error:
+        if 'out of memory' not in str(error).lower():
+            raise
+        history.status = 'out of memory'
+    finally:
+        if recorder:
+            trainer.optimizer.lr_scheduler = recorder.lr_scheduler
+    yield history
+
+
+def evaluate_accuracy(net, data_iter, device):
+    """Return the share of examples in `data_iter` that `net` gets right."""
+    hits, count = np.zeros((), ctx=device), 0
+    for X, y in data_iter:
+        hits += _hits(net(X.as_in_ctx(device)), y.as_in_ctx(device))
+        count += len(X)
+    return float(hits) / count
+
+
+def lr_scheduler(scheduler, batches_per_epoch=1):
+    """Return `scheduler` as an `mx.lr_scheduler.LRScheduler` for a `gluon.Trainer`.
+
+    MXNet counts updates from 1; the first update here gets scheduler(0). t counts
+    updates, or epochs of `batches_per_epoch` updates where that is given.
+    """
+    return _LRScheduler(scheduler, batches_per_epoch)
+
+
+class _LRScheduler(mx.lr_scheduler.LRScheduler):
+    def __init__(self, scheduler, batches_per_epoch):
+        super().__init__(base_lr=getattr(scheduler, 'base_lr', scheduler(0)))
+        self.scheduler, self.batches_per_epoch = scheduler, batches_per_epoch
+
+    def __call__(self, num_update):
+        return self.scheduler(max(num_update - 1, 0) // self.batches_per_epoch)
+
+
+class _Recorder:
+    """Stands before a trainer's own scheduler and notes what it answers."""
+
+    def __init__(self, lr_scheduler):
+        self.lr_scheduler, self.num_update, self.last = lr_scheduler, None, None
+
+    def __call__(self, num_update):
+        lr = self.lr_scheduler(num_update)
+        # MXNet asks once per group of arrays; the first answer stands for the update
+        if num_update != self.num_update:
+            self.num_update, self.last = num_update, lr
+        return lr
+
+    def __repr__(self):
+        return type(self.lr_scheduler).__name__
+
+
+def _take_over(trainer, scheduler):
+    """Return a recorder of the trainer's own scheduler, None if it has none."""
+    own = trainer.optimizer.lr_scheduler
+    if own is None:
+        return None
+    if scheduler is not None:
+        raise ValueError(
+            f'trainer already has the lr_scheduler {own!r}: give it to the trainer or '
+            f'to train, not to both'
+        )
+    trainer.optimizer.lr_scheduler = _Recorder(own)
+    return trainer.optimizer.lr_scheduler
+
+
+def _initialize(net, train_iter, device, rng):
+    net.initialize(ctx=device, force_reinit=True)
+    X, _ = next(iter(train_iter))
+    net(X[:1].as_in_ctx(device))  # tells the layers their shapes
+    for name, parameter in net.collect_params().items():
+        if name.endswith('weight'):
+            parameter.set_data(np.array(xavier(parameter.shape, rng)))
+
+
+def _passes(train_iter, rng):
+    if getattr(train_iter, 'shuffle', False):
+        return train_iter.shuffled(rng)
+    return iter(train_iter)
+
+
+def _hits(y_hat, y):
+    hits = y_hat.argmax(axis=1).astype('int32') == y.astype('int32')
+    return hits.astype('float32').sum()
+
+
+def _check_np():
+    if not mx.util.is_np_array():
+        raise RuntimeError(
+            'call npx.set_np() first: d2l_ext uses MXNet arrays as NumPy'
+        )
+
+
+def _environment(device):
+    return {
+        'mxnet': mx.__version__,
+        'numpy': numpy.__version__,
+        'python': platform.python_version(),
+        'machine': platform.machine(),
+        'device': str(device),
+        'date': datetime.date.today().isoformat(),
+    }
