@@ -1,0 +1,322 @@
+"""Sliders around functions that return panels: function first, widget second.
+
+>>> from d2l_ext.plots import schedule_panel
+>>> from d2l_ext.schedulers import FactorScheduler
+>>> def factor(base_lr, factor):
+...     return schedule_panel(FactorScheduler(factor, 1e-2, base_lr), num_epochs=30)
+>>> Explorer(factor, base_lr=Log(2.0, 0.01, 10), factor=Slider(0.9, 0.5, 1))
+Explorer(factor, base_lr=2.0, factor=0.9)
+"""
+
+import dataclasses
+import html
+import inspect
+import math
+import os
+import threading
+
+import ipywidgets as widgets
+import numpy as np
+
+from d2l_ext.canvas import Canvas
+from d2l_ext.controls import Choice, Log, Slider, Switch
+from d2l_ext.panels import Panel
+
+__all__ = ['Choice', 'Explorer', 'Log', 'Slider', 'Stage', 'Switch']
+
+
+class Stage:
+    """A widget that shows panels, renewed as often as one likes; `view` is the widget.
+
+    The still background is an image, the lines above it SVG in an HTML widget: a new
+    set of lines costs about 2 kB and no flicker. Below stands a sentence, which a
+    screen reader speaks when it changes.
+    """
+
+    def __init__(self, columns=None):
+        self.canvas = Canvas(columns)
+        place = {'grid_area': 'a', 'margin': '0', 'max_width': 'none'}
+        self._background = widgets.Image(format='png', layout=widgets.Layout(**place))
+        self._lines = widgets.HTML(layout=widgets.Layout(**place))
+        self._status = widgets.HTML(layout=widgets.Layout(min_height='44px'))
+        self._picture = widgets.GridBox(
+            [self._background, self._lines],
+            layout=widgets.Layout(grid_template_areas='"a"', overflow='hidden'),
+        )
+        self.view = widgets.VBox([self._picture, self._status])
+        self.sentence = self._svg = ''
+
+    def show(self, *panels):
+        """Draw the panels, and say their notes."""
+        self._svg = self.canvas.draw(panels)
+        if self._background.value != self.canvas.background:
+            width, height = f'{self.canvas.width}px', f'{self.canvas.height}px'
+            self._background.layout.width = self._picture.layout.width = width
+            self._background.layout.height = self._picture.layout.height = height
+            self._background.value = self.canvas.background
+        self._lines.value = self._svg
+        self.say(' '.join(dict.fromkeys(p.note for p in panels if p.note)))
+
+    def fade(self):
+        """Grey the lines: they are no longer what was asked for."""
+        self._lines.value = f'<div style="opacity:.25">{self._svg}</div>'
+
+    def say(self, sentence):
+        """Put a sentence below the picture."""
+        self.sentence = sentence
+        self._status.value = (
+            '<div role="status" aria-live="polite" style="line-height:1.4">'
+            f'{html.escape(sentence)}</div>'
+        )
+
+
+class Explorer:
+    """A live view of `function(**values)`, a `Panel` or several, moved by controls.
+
+    Each keyword is a parameter of `function` and its `Slider`, `Log`, `Choice` or
+    `Switch`. Where `function` raises, the error's message stands below the picture.
+    Keep line labels the same at every value: a new label draws the background anew.
+    Raises ValueError for a control that `function` has no parameter for, or a
+    parameter without control or default.
+    """
+
+    def __init__(self, function, /, *, columns=None, **controls):
+        _match(function, controls)
+        self.function, self.controls = function, controls
+        # JupyterLab runs handlers in a thread of their own, beside running cells
+        self._lock = threading.RLock()
+        self._held = False
+        self._pinned, self._panels = [], []
+        self._stage = Stage(columns)
+        self._widgets = {}
+        labels = {
+            name: c.label or name.replace('_', ' ') for name, c in controls.items()
+        }
+        width = 20 + max([7 * len(label) for label in labels.values()], default=0)
+        for name, control in controls.items():
+            self._widgets[name] = _widgets(control, labels[name], f'{width}px')
+            for widget in self._widgets[name]:
+                widget.observe(
+                    lambda change, name=name: self._moved(name, change), 'value'
+                )
+        self._log = widgets.Checkbox(description='log y', indent=False)
+        self._log.layout.width = '90px'
+        self._log.observe(lambda _: self._draw(), 'value')
+        reset = _button(
+            'Reset', 'Put every control back to its first value', self.reset
+        )
+        pin = _button('Pin this curve', 'Keep the present curve in grey', self.pin)
+        self._unpin = _button('Unpin', 'Take the grey curve away', self.unpin)
+        self._unpin.disabled = True
+        # a first value that fails is for its author to see: no sentence here
+        self._show()
+        tools = [reset, pin, self._unpin]
+        if any(panel.log is None for panel in self._panels):
+            tools.append(self._log)
+        rows = [*map(widgets.HBox, self._widgets.values()), widgets.HBox(tools)]
+        self.view = widgets.VBox([*rows, self._stage.view])
+
+    def __repr__(self):
+        values = ''.join(f', {name}={value!r}' for name, value in self.values.items())
+        return f'Explorer({self.function.__name__}{values})'
+
+    @property
+    def values(self):
+        """The present value of every control, {name: value}."""
+        return {name: box.value for name, (box, *_) in self._widgets.items()}
+
+    @property
+    def sentence(self):
+        """What stands below the picture."""
+        return self._stage.sentence
+
+    def set(self, **values):
+        """Move controls, all at once, as a reader would.
+
+        Raises ValueError, and moves nothing, if a name or a value is none of theirs.
+        """
+        for name, value in values.items():
+            if name not in self.controls:
+                known = ', '.join(self.controls)
+                raise ValueError(f'{name!r} is no control of {self!r}: use {known}')
+            try:
+                values[name] = self.controls[name].check(value)
+            except ValueError as error:
+                raise ValueError(f'{name} {error}') from error
+        with self._lock:
+            self._held = True
+            try:
+                for name, value in values.items():
+                    for widget in self._widgets[name]:
+                        widget.value = value
+            finally:
+                self._held = False
+            self._draw()
+
+    def reset(self):
+        """Put every control back to its first value, and fit the axes to it."""
+        with self._lock:
+            self._held = True
+            self._log.value = False
+            self._stage.canvas.fit()
+            self.set(**{name: c.value for name, c in self.controls.items()})
+
+    def pin(self):
+        """Keep the present curves in grey, in place of those pinned before."""
+        with self._lock:
+            self._pinned = [_joined(panel) for panel in self._panels]
+            self._unpin.disabled = False
+            self._draw()
+
+    def unpin(self):
+        """Take the pinned curves away."""
+        with self._lock:
+            self._pinned = []
+            self._unpin.disabled = True
+            self._draw()
+
+    def png(self):
+        """Return the picture as bytes in PNG format."""
+        with self._lock:
+            return self._picture().png
+
+    def _moved(self, name, change):
+        """Keep a slider's box and handle together, and draw."""
+        with self._lock:
+            if self._held:
+                return
+            box, *handle = self._widgets[name]
+            self._held = True
+            try:
+                if change['owner'] in handle:
+                    box.value = self.controls[name].tidy(change['new'])
+                elif handle:
+                    handle[0].value = change['new']
+            finally:
+                self._held = False
+            self._draw()
+
+    def _call(self):
+        result = self.function(**self.values)
+        panels = [result] if isinstance(result, Panel) else list(result)
+        if not panels or not all(isinstance(panel, Panel) for panel in panels):
+            raise TypeError(
+                f'{self.function.__name__} must return a Panel or a list of them, '
+                f'got {result!r:.80}'
+            )
+        return panels
+
+    def _draw(self):
+        with self._lock:
+            if self._held:
+                return
+            try:
+                self._show()
+            except Exception as error:  # noqa: BLE001 - a reader gets a sentence
+                known = isinstance(error, ValueError)
+                self._stage.fade()
+                self._stage.say(
+                    f'{"" if known else type(error).__name__ + ": "}{error}'
+                )
+
+    def _show(self):
+        panels = self._call()
+        self._stage.show(*self._dressed(panels))
+        self._panels = panels
+
+    def _dressed(self, panels):
+        """Return the panels with what the reader added: log axes, pinned curves."""
+        log, pinned = self._log.value, [*self._pinned, *({} for _ in panels)]
+        return [
+            dataclasses.replace(
+                panel,
+                log=log if panel.log is None else panel.log,
+                pinned={**panel.pinned, **kept},
+            )
+            for panel, kept in zip(panels, pinned, strict=False)
+        ]
+
+    def _picture(self):
+        first, *others = self._dressed(self._panels)
+        first = dataclasses.replace(first, note=self.sentence)
+        others = [dataclasses.replace(panel, note='') for panel in others]
+        return self._stage.canvas.picture([first, *others])
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        with self._lock:
+            data, metadata = self._picture()._repr_mimebundle_()
+        data['text/plain'] = f'{self!r}\n{self.sentence}'.strip()
+        if not os.environ.get('D2L_EXT_STATIC'):
+            data['application/vnd.jupyter.widget-view+json'] = {
+                'version_major': 2,
+                'version_minor': 0,
+                'model_id': self.view.model_id,
+            }
+        return data, metadata
+
+
+def _match(function, controls):
+    """Raise ValueError unless `function` can be called with just these controls."""
+    for name, control in controls.items():
+        if not isinstance(control, (Slider, Choice, Switch)):
+            raise ValueError(  # noqa: TRY004
+                f'{name} must be a Slider, Log, Choice or Switch, got {control!r}'
+            )
+    try:
+        inspect.signature(function).bind(**dict.fromkeys(controls))
+    except TypeError as error:
+        raise ValueError(
+            f'the controls ({", ".join(controls)}) do not fit '
+            f'{function.__name__}{inspect.signature(function)}: {error}'
+        ) from error
+
+
+def _joined(panel):
+    """Return a panel's lines as one, with gaps between them."""
+    gap = [np.nan]
+    lines = [(np.r_[x, gap], np.r_[y, gap]) for x, y in panel.lines.values()]
+    return (
+        {'pinned': tuple(map(np.concatenate, zip(*lines, strict=True)))}
+        if lines
+        else {}
+    )
+
+
+def _widgets(control, label, width):
+    """Return the widget that holds a control's value, labelled, and a slider for it.
+
+    Native inputs only, a number box or a list: a screen reader hears neither the name
+    of a slider nor which one of some toggle buttons is pressed.
+    """
+    if isinstance(control, Switch):
+        return (widgets.Checkbox(control.value, description=label, indent=False),)
+    labelled = {
+        'description': label,
+        'value': control.value,
+        'style': {'description_width': width},
+        'layout': widgets.Layout(width=f'calc({width} + 100px)'),
+    }
+    if isinstance(control, Choice):
+        return (widgets.Dropdown(options=[*control.options.items()], **labelled),)
+    ends = {'min': control.low, 'max': control.high}
+    bar = {'value': control.value, 'readout': False}
+    bar['layout'] = widgets.Layout(width='300px')
+    if isinstance(control, Log):
+        powers = {name: math.log10(end) for name, end in ends.items()}
+        step = (powers['max'] - powers['min']) / 200
+        return (
+            widgets.BoundedFloatText(step=None, **ends, **labelled),
+            widgets.FloatLogSlider(step=step, **powers, **bar),
+        )
+    box, slider = widgets.BoundedFloatText, widgets.FloatSlider
+    if control.whole:
+        box, slider = widgets.BoundedIntText, widgets.IntSlider
+    ends['step'] = control.step
+    return box(**ends, **labelled), slider(**ends, **bar)
+
+
+def _button(text, tooltip, action):
+    button = widgets.Button(description=text, tooltip=tooltip)
+    button.layout.width = 'auto'
+    button.on_click(lambda _: action())
+    return button

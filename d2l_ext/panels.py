@@ -1,0 +1,202 @@
+"""What a plot shows, as plain values: lines, labels and a sentence, no drawing.
+
+`plots.py` draws panels, `explorers.py` moves them; a function that returns panels can
+be called, read and tested without either.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from d2l_ext.schedulers import PlateauScheduler
+from d2l_ext.training import scheduled_lr
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One set of axes, as a value.
+
+    `lines` and `pinned`: {label: (x, y)}, `bands`: {label: (x, low, high)}, with
+    sequences of equal length; a gap is a NaN, a label '' stays out of the legend.
+    `verticals` and `horizontals`: {text: position}. A label has one look in all
+    panels drawn together; `pinned` lines are grey and part of the background.
+    `xlim`, `ylim`: (low, high), None where the data decide. `log`: a logarithmic y
+    axis; None lets the reader choose. `note`: what the panel says, in words.
+
+    >>> panel = Panel({'lr': ([0, 1, 2], [0.5, 0.25, 0.125])}, 'epoch', 'learning rate')
+    >>> panel.name
+    'learning rate against epoch'
+    """
+
+    lines: dict
+    xlabel: str
+    ylabel: str
+    xlim: tuple | None = None
+    ylim: tuple | None = None
+    log: bool | None = None
+    title: str = ''
+    note: str = ''
+    bands: dict = field(default_factory=dict)
+    pinned: dict = field(default_factory=dict)
+    verticals: dict = field(default_factory=dict)
+    horizontals: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name, length in ('lines', 2), ('pinned', 2), ('bands', 3):
+            given = getattr(self, name)
+            object.__setattr__(
+                self, name, {k: _columns(name, k, v, length) for k, v in given.items()}
+            )
+
+    @property
+    def name(self):
+        """The title, or what the axes say."""
+        return self.title or f'{self.ylabel} against {self.xlabel}'
+
+    @property
+    def x(self):
+        """Every x shown, float64, shape (n,)."""
+        drawn = (*self.lines.values(), *self.bands.values(), *self.pinned.values())
+        return np.concatenate([[], *(x for x, *_ in drawn), [*self.verticals.values()]])
+
+    @property
+    def y(self):
+        """Every y shown, float64, shape (n,)."""
+        drawn = (*self.lines.values(), *self.bands.values(), *self.pinned.values())
+        columns = [y for _, *ys in drawn for y in ys]
+        return np.concatenate([[], *columns, [*self.horizontals.values()]])
+
+
+def _columns(name, label, columns, length):
+    try:
+        arrays = tuple(np.asarray(column, dtype=float) for column in columns)
+    except (TypeError, ValueError):
+        arrays = ()
+    shapes = {array.shape for array in arrays}
+    if len(arrays) != length or len(shapes) != 1 or arrays[0].ndim != 1:
+        raise ValueError(
+            f'{name}[{label!r}] must be {length} sequences of numbers of one length, '
+            f'got {columns!r:.80}'
+        )
+    return arrays
+
+
+def schedule_panel(schedulers, num_epochs, per='epoch', batches_per_epoch=235):
+    """Return the panel of the learning rates that a run of `num_epochs` would use.
+
+    `schedulers`: one scheduler, or {label: scheduler}. With `per='epoch'` the rate of
+    epoch e = 0, 1, ... is scheduler(e), constant within the epoch; with `per='update'`
+    that of update t = 0, 1, ... is scheduler(t), `batches_per_epoch` of them an epoch.
+    The x axis counts epochs of the run in both.
+
+    >>> schedule_panel(lambda t: 0.5 / (t + 1), num_epochs=2).lines['learning rate']
+    (array([0., 1., 1., 2.]), array([0.5 , 0.5 , 0.25, 0.25]))
+    """
+    num_epochs = _count('num_epochs', num_epochs)
+    batches = _count('batches_per_epoch', batches_per_epoch) if per == 'update' else 1
+    if not isinstance(schedulers, dict):
+        schedulers = {_name(schedulers): schedulers}
+    lines, notes = {}, {}
+    for label, scheduler in schedulers.items():
+        if isinstance(scheduler, PlateauScheduler):
+            raise TypeError(
+                f'{scheduler!r} follows the losses of a run and cannot be drawn '
+                'before it: draw the History of the run'
+            )
+        rates = [
+            scheduled_lr(scheduler, per, t, t) for t in range(num_epochs * batches)
+        ]
+        lines[label] = _staircase(rates, batches)
+        notes[label] = _describe(np.array(rates), per)
+    return Panel(lines, 'epoch', 'learning rate', note=_sentence(notes))
+
+
+def history_panels(history):
+    """Return the panels of loss, accuracy and applied learning rate, one per epoch axis.
+
+    `history`: one `History`, or {label: history} to compare several. Losses and
+    accuracies of epoch e = 0, 1, ... stand at e + 1, where the epoch ends.
+
+    >>> from d2l_ext.training import History
+    >>> loss, accuracy = history_panels(History({}, [1.2, 0.8], [0.6, 0.7], [0.5, 0.65]))
+    >>> loss.note
+    'Epoch 2/?, train loss 0.800, train acc 0.700, test acc 0.650.'
+    """
+    alone = not isinstance(history, dict)
+    histories = {'': history} if alone else history
+    if alone:
+        loss = {'train loss': history.train_loss}
+        accuracy = {'train acc': history.train_acc, 'test acc': history.test_acc}
+    else:
+        loss = {label: run.train_loss for label, run in histories.items()}
+        accuracy = {label: run.test_acc for label, run in histories.items()}
+    ends = [
+        run.recipe.get('num_epochs', len(run.test_acc)) for run in histories.values()
+    ]
+    shared = {'xlabel': 'epoch', 'xlim': (0, max([1, *ends]))}
+    panels = [
+        Panel(
+            {label: (np.arange(len(ys)) + 1, ys) for label, ys in loss.items()},
+            ylabel='loss' if alone else 'train loss',
+            note=_sentence(
+                {label: ' '.join(repr(run).split()) for label, run in histories.items()}
+            ),
+            **shared,
+        ),
+        Panel(
+            {label: (np.arange(len(ys)) + 1, ys) for label, ys in accuracy.items()},
+            ylabel='accuracy' if alone else 'test accuracy',
+            log=False,
+            **shared,
+        ),
+    ]
+    rates = {
+        label or 'applied rate': _staircase(run.lr, run.recipe['batches_per_epoch'])
+        for label, run in histories.items()
+        if run.lr and run.recipe.get('batches_per_epoch')
+    }
+    if rates:
+        panels.append(Panel(rates, ylabel='learning rate', **shared))
+    return panels
+
+
+def _staircase(rates, batches_per_epoch):
+    """Return x, in epochs, and y of rates that last one update each."""
+    edges = np.arange(len(rates) + 1) / batches_per_epoch
+    if len(rates) > 1000:  # steps narrower than a pixel: a point each will do
+        return edges, np.append(rates, rates[-1])
+    return edges.repeat(2)[1:-1], np.repeat(rates, 2)
+
+
+def _sentence(notes):
+    if len(notes) != 1:
+        return '; '.join(f'{label}: {note}' for label, note in notes.items()) + '.'
+    (note,) = notes.values()
+    return f'{note[:1].upper()}{note[1:]}.'
+
+
+def _count(name, value):
+    if not float(value).is_integer() or value < 1:
+        raise ValueError(f'{name} must be a whole number >= 1, got {value!r}')
+    return int(value)
+
+
+def _name(scheduler):
+    name = getattr(scheduler, '__name__', type(scheduler).__name__)
+    return 'learning rate' if name == '<lambda>' else name
+
+
+def _describe(rates, unit):
+    start, end = rates[0], rates[-1]
+    if (rates == start).all():
+        return f'constant at {start:.4g}'
+    peak = int(np.argmax(rates))
+    parts = [f'starts at {start:.4g}', f'ends at {end:.4g}', f'mean {rates.mean():.4g}']
+    if rates[peak] > start:
+        parts.insert(1, f'peaks at {rates[peak]:.4g} in {unit} {peak}')
+    changes = int(np.flatnonzero(rates != end)[-1]) + 1
+    if changes < len(rates) - 1:
+        share = f'{100 * changes / len(rates):.2g} %'
+        parts.append(f'final rate reached after {changes} of {len(rates)} {unit}s')
+        parts[-1] += f' ({share} of the run)'
+    return ', '.join(parts)
