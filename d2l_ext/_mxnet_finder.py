@@ -18,7 +18,7 @@ from importlib.machinery import PathFinder, SourceFileLoader
 
 import numpy
 
-from . import _cuda11
+from d2l_ext import _cuda11
 
 # The modules that write operator arguments as text, which MXNet's C++ side parses
 _WRITERS = ('mxnet._ctypes.ndarray', 'mxnet._ctypes.symbol', 'mxnet.symbol.symbol')

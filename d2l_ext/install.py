@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import _cuda11
+from d2l_ext import _cuda11
 
 MXNET = '1.9.1'
 D2L = '1.0.3'
@@ -108,7 +108,7 @@ def _pip(*arguments):
             f'pip is missing from this Python: run {sys.executable} -m ensurepip first'
         )
     command = [sys.executable, '-m', 'pip', *arguments, '--quiet']
-    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode:
+    if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
         raise RuntimeError(
             f'pip {" ".join(arguments)} failed, see above. MXNet has wheels for Linux'
             ' and for macOS on Intel: elsewhere take a Linux container or Colab'
@@ -117,7 +117,9 @@ def _pip(*arguments):
 
 def _import_mxnet():
     code = 'from d2l_ext import _mxnet_finder as f; f.install(); import mxnet'
-    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
     if run.returncode:
         raise RuntimeError(
             f'MXNet is installed but cannot be imported: {run.stderr.strip()[-300:]}\n'
