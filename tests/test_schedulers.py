@@ -1,0 +1,296 @@
+"""The schedulers' values as numbers, their error messages, their speed, their source."""
+
+import ast
+import math
+import time
+from pathlib import Path
+
+import pytest
+
+from d2l_ext import schedulers
+from d2l_ext.schedulers import (
+    ConstantScheduler,
+    CosineRestartsScheduler,
+    CosineScheduler,
+    CyclicScheduler,
+    FactorScheduler,
+    LambdaScheduler,
+    MultiFactorScheduler,
+    PlateauScheduler,
+    PolyScheduler,
+    SequentialScheduler,
+    SquareRootScheduler,
+    WarmupScheduler,
+    one_cycle,
+    warmup_cosine,
+    warmup_stable_decay,
+)
+
+nan, inf = math.nan, math.inf
+down, flat = CosineScheduler(10, 0.5, 0.1), ConstantScheduler(0.5)
+
+# Computed by hand from the formulas; the times stand in no order on purpose
+VALUES = [
+    (ConstantScheduler(), {0: 0.1, 1e9: 0.1}),
+    (SquareRootScheduler(1.0), {8: 1 / 3, 0: 1, 3: 0.5, 0.5625: 0.8, 1e8 - 1: 1e-4}),
+    (SquareRootScheduler(), {0: 0.1}),
+    # the book: base_lr first, then 0.9 times as much an epoch, not below 1e-2
+    (
+        FactorScheduler(0.9, 1e-2, 2.0),
+        {50: 0.0103075504, 51: 0.01, 0: 2, 1: 1.8, 2: 1.62},
+    ),
+    (FactorScheduler(0.5, 1e-9, 1.0, step=10), {20: 0.25, 9.99: 1, 10: 0.5, 19: 0.5}),
+    (FactorScheduler(0.5, 3.0, 1.0), {0: 1, 10: 1}),  # the floor lifts nothing
+    (FactorScheduler(0.5), {0: 0.1, 1: 0.05, 100: 1e-7}),
+    (FactorScheduler(), {0: 0.1, 1e9: 0.1}),
+    (
+        MultiFactorScheduler([15, 30], 0.5, 0.5),
+        {30: 0.125, 0: 0.5, 14: 0.5, 14.999: 0.5, 15: 0.25, 29: 0.25, 1e9: 0.125},
+    ),
+    (MultiFactorScheduler([], 0.5), {0: 0.1, 9: 0.1}),
+    (MultiFactorScheduler([1]), {0: 0.1, 1: 0.1}),
+    (
+        PolyScheduler(40, 0.5, 2, 0.1),
+        {41: 0.1, 1e9: 0.1, 40: 0.1, 0: 0.5, 10: 0.325, 20: 0.2, 30: 0.125},
+    ),
+    (PolyScheduler(10), {0: 0.1, 5: 0.025, 10: 0}),
+    (PolyScheduler(10, 1.0, 0.5), {0: 1, 7.5: 0.5, 10: 0}),
+    (
+        CosineScheduler(40, 0.5, 0.01),
+        {41: 0.01, 1e9: 0.01, 40: 0.01, 10: 0.4282411614, 20: 0.255, 0: 0.5},
+    ),
+    (CosineScheduler(6), {0: 0.1, 2: 0.075, 3: 0.05, 4: 0.025, 6: 0, 7: 0}),
+    (
+        CyclicScheduler(0.1, 0.5, 4),
+        {8: 0.1, 0: 0.1, 1: 0.2, 2: 0.3, 4: 0.5, 5: 0.4, 7: 0.2, 12: 0.5},
+    ),
+    (CyclicScheduler(0.1, 0.5, 4, gamma=0.5), {4: 0.5, 8: 0.1, 12: 0.3, 20: 0.2}),
+    (
+        CyclicScheduler(0.1, 0.5, 6, 'cosine'),
+        {0: 0.5, 2: 0.4, 3: 0.3, 6: 0.1, 8: 0.2, 12: 0.5, 14: 0.4, 18: 0.1},
+    ),
+    (
+        CyclicScheduler(0.1, 0.5, 6, 'cosine', 0.5),
+        {2: 0.4, 5.99: 0.1000027416, 6: 0.1, 12: 0.3, 14: 0.25, 18: 0.1, 24: 0.2},
+    ),
+    (
+        CosineRestartsScheduler(10, 0.9, 0.1),
+        {9.99: 0.1000019739, 10: 0.9, 0: 0.9, 5: 0.5, 15: 0.5, 20: 0.9, 1e6: 0.9},
+    ),
+    (
+        CosineRestartsScheduler(10, 1.0, 0.2, multiplier=2, decay=0.5),
+        {70: 0.3, 110: 0.25, 0: 1, 5: 0.6, 10: 0.6, 20: 0.4, 30: 0.4, 50: 0.3},
+    ),
+    (CosineRestartsScheduler(1, multiplier=3), {2.5: 0.05, 4: 0.1, 8.5: 0.05, 13: 0.1}),
+    (CosineRestartsScheduler(10), {0: 0.1, 5: 0.05, 10: 0.1}),
+    (LambdaScheduler(lambda t: 0.95**t), {2: 0.09025, 0: 0.1}),
+    (
+        SequentialScheduler([flat, down, ConstantScheduler(0.2)], [30, 40]),
+        {40: 0.2, 29: 0.5, 30: 0.5, 35: 0.3, 39.999: 0.1000000099, 41: 0.2},
+    ),
+    (SequentialScheduler([down], []), {0: 0.5, 5: 0.3, 10: 0.1}),
+    (WarmupScheduler(down, 4), {4: 0.5, 0: 0, 1: 0.125, 3: 0.375, 9: 0.3, 14: 0.1}),
+    (WarmupScheduler(down, 4, 0.1), {0: 0.1, 1: 0.2, 3.5: 0.45, 4: 0.5, 9: 0.3}),
+    (WarmupScheduler(down, 4, 0.1, 'constant'), {0: 0.1, 3.99: 0.1, 4: 0.5, 9: 0.3}),
+    (WarmupScheduler(down, 0, 0.5), {0: 0.5, 5: 0.3}),
+    (
+        WarmupScheduler(WarmupScheduler(flat, 2, 0.2), 4),
+        {4: 0.2, 2: 0.1, 5: 0.35, 6: 0.5},
+    ),
+    (
+        warmup_cosine(40, 0.5, warmup_steps=5, final_lr=0.01),
+        {41: 0.01, 40: 0.01, 0: 0, 1: 0.1, 5: 0.5, 22.5: 0.255, 1e9: 0.01},
+    ),
+    (warmup_cosine(10), {0: 0.1, 5: 0.05, 10: 0}),
+    (
+        one_cycle(40, 0.5, 10, begin_lr=0.1, final_lr=0.02),
+        {41: 0.02, 0: 0.1, 5: 0.3, 10: 0.5, 25: 0.26, 40: 0.02, 1e9: 0.02},
+    ),
+    (one_cycle(10, 1.0, 5), {0: 0, 5: 1, 10: 0}),
+    (
+        warmup_stable_decay(40, 0.5, 5, 10, final_lr=0.1, pwr=2),
+        {35: 0.2, 0: 0, 4: 0.4, 5: 0.5, 29: 0.5, 30: 0.5, 40: 0.1, 1e9: 0.1},
+    ),
+    (warmup_stable_decay(15, 0.5, 5, 10), {4: 0.4, 5: 0.5, 10: 0.25, 15: 0}),
+    (warmup_stable_decay(15, 0.5, 0, 10), {0: 0.5, 5: 0.5, 10: 0.25, 15: 0}),
+]
+
+
+@pytest.mark.parametrize('scheduler, lrs', VALUES, ids=lambda value: repr(value)[:40])
+def test_values(scheduler, lrs):
+    assert {t: scheduler(t) for t in lrs} == pytest.approx(lrs, rel=1e-8, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    'scheduler', [s for s, _ in VALUES], ids=lambda s: repr(s)[:40]
+)
+def test_ten_thousand_points_take_20_ms(scheduler):
+    seconds = []
+    while len(seconds) < 20 and min(seconds, default=1) > 0.02:
+        start = time.perf_counter()
+        for t in range(10_000):
+            scheduler(t)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) <= 0.02
+
+
+def test_restarts_fall_on_their_own_times():
+    for multiplier in (1, 1.1, 1.5, 2, 3, 10):
+        scheduler, start = CosineRestartsScheduler(7, 1.0, 0, multiplier), 0
+        for cycle in range(12):
+            length = 7 * multiplier**cycle
+            assert scheduler(start + length * 1e-6) > 0.999
+            assert scheduler(start + length / 2) == pytest.approx(0.5, rel=1e-6)
+            start += length
+            assert scheduler(start * (1 - 1e-6)) < 0.001
+
+
+def test_what_was_plotted_first_trains_the_same():
+    scheduler = MultiFactorScheduler([15, 30], 0.5, 0.5)
+    assert [scheduler(t) for t in range(40)][-1] == 0.125
+    assert (scheduler(0), scheduler(15)) == (0.5, 0.25)
+
+
+PLATEAUS = [
+    (PlateauScheduler(), [1.0] * 11, 0.1),  # the first value is the best so far
+    (PlateauScheduler(), [1.0] * 12, 0.01),
+    (PlateauScheduler(), [1.0] * 23, 0.001),
+    (PlateauScheduler(0.5, 0.1, 0), [], 0.5),
+    (PlateauScheduler(0.5, 0.1, 0), [2, 1, 0.5], 0.5),
+    (PlateauScheduler(0.5, 0.1, 0), [2, 2], 0.05),
+    (PlateauScheduler(0.5, 0.1, 1), [2, 2, 1, 1, 1], 0.05),
+    (PlateauScheduler(0.5, 0.1, 0, threshold=0.1), [10, 9.01], 0.05),
+    (PlateauScheduler(0.5, 0.1, 0, threshold=0.1), [10, 8.99], 0.5),
+    (PlateauScheduler(0.5, 0.1, 0, threshold=0), [1, 1], 0.05),
+    (PlateauScheduler(0.5, 0.1, 0, threshold=0), [1, 0.9999999], 0.5),
+    (PlateauScheduler(1, 0.5, 0, cooldown=2), [1, 1, 1, 1], 0.5),
+    (PlateauScheduler(1, 0.5, 0, cooldown=2), [1, 1, 1, 1, 1], 0.25),
+    (PlateauScheduler(1, 0.5, 1, cooldown=1), [1, 1, 1, 1, 1], 0.5),
+    (PlateauScheduler(1, 0.5, 1, cooldown=1), [1, 1, 1, 1, 1, 1], 0.25),
+    (PlateauScheduler(1, 0.1, 0, stop_factor_lr=0.3), [1, 1, 1], 0.3),
+    (PlateauScheduler(1, 0.1, 0, stop_factor_lr=3), [1, 1], 1),
+    (PlateauScheduler(1, 0.1, 0, mode='max'), [1, 2, 3], 1),
+    (PlateauScheduler(1, 0.1, 0, mode='max'), [1, 0.5], 0.1),
+    (PlateauScheduler(1, 0.1, 0, mode='max', threshold=0.1), [10, 10.9], 0.1),
+    (PlateauScheduler(1, 0.1, 0), [-1, -2, -3], 1),
+    (PlateauScheduler(1, 0.1, 0, threshold=0.1), [-10, -10.9], 0.1),
+    (PlateauScheduler(1, 0.1, 0), [inf, 3, 2], 0.1),  # inf is no improvement
+    (PlateauScheduler(1, 0.1, 1), [nan, 3, 2, nan], 1),
+    (PlateauScheduler(1, 0.1, 1), [3, nan, nan], 0.1),
+]
+
+
+@pytest.mark.parametrize('scheduler, metrics, lr', PLATEAUS)
+def test_plateau_values(scheduler, metrics, lr):
+    assert scheduler.at(metrics) == scheduler.at(metrics) == pytest.approx(lr)
+    assert eval(repr(scheduler), vars(schedulers)) == scheduler
+
+
+CALLS = [
+    (ConstantScheduler, {'base_lr': 0.1}),
+    (SquareRootScheduler, {'base_lr': 0.1}),
+    (FactorScheduler, {'factor': 1, 'stop_factor_lr': 0, 'base_lr': 1, 'step': 1}),
+    (MultiFactorScheduler, {'step': [2], 'factor': 1, 'base_lr': 1}),
+    (PolyScheduler, {'max_update': 5, 'base_lr': 1, 'pwr': 2, 'final_lr': 0}),
+    (CosineScheduler, {'max_update': 5, 'base_lr': 1, 'final_lr': 0}),
+    (CyclicScheduler, {'base_lr': 0.1, 'max_lr': 1, 'step_size': 4, 'gamma': 1}),
+    (
+        CosineRestartsScheduler,
+        {'period': 4, 'base_lr': 1, 'final_lr': 0, 'multiplier': 2, 'decay': 1},
+    ),
+    (LambdaScheduler, {'function': abs, 'base_lr': 1}),
+    (SequentialScheduler, {'schedulers': [flat, down], 'boundaries': [3]}),
+    (WarmupScheduler, {'scheduler': flat, 'warmup_steps': 3, 'warmup_begin_lr': 0}),
+    (
+        PlateauScheduler,
+        {'base_lr': 1, 'factor': 0.1, 'patience': 1, 'threshold': 0, 'cooldown': 0}
+        | {'stop_factor_lr': 0},
+    ),
+    (warmup_cosine, {'max_update': 9, 'base_lr': 1, 'warmup_steps': 2, 'final_lr': 0}),
+    (
+        one_cycle,
+        {'max_update': 9, 'max_lr': 1, 'warmup_steps': 2, 'begin_lr': 0, 'final_lr': 0},
+    ),
+    (
+        warmup_stable_decay,
+        {'max_update': 9, 'base_lr': 1, 'warmup_steps': 2, 'decay_steps': 3}
+        | {'final_lr': 0, 'pwr': 1},
+    ),
+]
+ABOVE_0 = {'factor', 'step', 'max_update', 'pwr', 'step_size', 'gamma', 'period'}
+ABOVE_0 |= {'decay', 'decay_steps', 'boundaries'}
+AT_MOST_1 = {'factor', 'gamma', 'decay'}
+
+
+@pytest.mark.parametrize(
+    'make, arguments, name',
+    [(make, arguments, name) for make, arguments in CALLS for name in arguments],
+)
+def test_every_bad_argument_is_named_with_its_value(make, arguments, name):
+    make(**arguments)
+    bad = [nan, inf, -inf, -1, '3', b'3', None, [1, 2], 1j, object()]
+    bad += [0] * (name in ABOVE_0) + [1.5] * (name in AT_MOST_1)
+    several = isinstance(arguments[name], list)
+    for value in [[value] for value in bad] + [3, None] if several else bad:
+        with pytest.raises((ValueError, TypeError)) as error:
+            make(**{**arguments, name: value})
+        shown = value[0] if several and isinstance(value, list) else value
+        assert str(error.value).startswith(name + ' must be ')
+        assert str(error.value).endswith(f'got {shown!r}')
+
+
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (lambda: MultiFactorScheduler([3, 3]), r'step must increase, got \(3, 3\)'),
+        (lambda: CyclicScheduler(0.2, 0.1, 3), 'max_lr must be .* >= 0.2, got 0.1'),
+        (lambda: CyclicScheduler(0, 1, 3, 'sine'), "shape must be .*, got 'sine'"),
+        (lambda: CosineRestartsScheduler(3, multiplier=0.5), 'multiplier .* >= 1, got'),
+        (lambda: SequentialScheduler([flat], [1]), r'boundaries .* 1 sched.* \(1,\)'),
+        (lambda: SequentialScheduler([], []), r'boundaries .* the 0 .* got \(\)'),
+        (lambda: WarmupScheduler(flat, 3, 0.6), 'warmup_begin_lr .* <= 0.5, got 0.6'),
+        (lambda: WarmupScheduler(flat, 3, 0, 'x'), "warmup_mode must .*, got 'x'"),
+        (lambda: WarmupScheduler(PlateauScheduler(), 3), 'scheduler .* Plateau'),
+        (lambda: PlateauScheduler(mode='x'), "mode must be 'min' or 'max', got 'x'"),
+        (lambda: PlateauScheduler()(3), r'PlateauScheduler .* use at\(metrics\)'),
+        (lambda: warmup_cosine(5, 1, 5), 'warmup_steps .* below max_update = 5, got 5'),
+        (lambda: one_cycle(5, 1, 0), 'warmup_steps must be finite and > 0, got 0'),
+        (lambda: one_cycle(5, 1, 3, 2), 'begin_lr must be .* <= 1, got 2'),
+        (lambda: one_cycle(5, 1, 3, 0, 2), 'final_lr must be .* <= 1, got 2'),
+        (lambda: warmup_stable_decay(5, 1, 3, 3), 'warmup_steps .* <= 2, got 3'),
+        (lambda: warmup_stable_decay(5, 1, 0, 5), 'decay_steps must be below .* got 5'),
+    ],
+)
+def test_arguments_that_do_not_fit_together(make, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make()
+
+
+@pytest.mark.parametrize('scheduler', [flat, down, WarmupScheduler(down, 5)])
+@pytest.mark.parametrize('t', [-1, -1e-9, nan, inf, -inf, '3', None, [1, 2], {}])
+def test_a_time_that_is_none(scheduler, t):
+    with pytest.raises((ValueError, TypeError)) as error:
+        scheduler(t)
+    assert str(error.value).startswith('num_update must be ')
+    assert str(error.value).endswith(f'got {t!r}')
+
+
+def test_source_keeps_to_what_micropython_has():
+    tree = ast.parse(Path(schedulers.__file__).read_text(encoding='utf-8'))
+    imports = (ast.Import, ast.ImportFrom)
+    found = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, imports)]
+    assert found == ['import math']
+    for node in ast.walk(tree):
+        assert not isinstance(node, ast.Match), ast.unparse(node)
+        if isinstance(node, ast.FormattedValue):  # f'{x}' yes, f'{x!r}' no
+            assert node.conversion == -1, ast.unparse(node)
+        if isinstance(node, (ast.List, ast.Tuple, ast.Set)):  # [*x]
+            assert not any(isinstance(item, ast.Starred) for item in node.elts)
+        if isinstance(node, ast.Dict):  # {**x}
+            assert None not in node.keys
+        if isinstance(node, ast.arguments):
+            assert not node.posonlyargs, ast.unparse(node)
+        if isinstance(node, ast.ClassDef):
+            assert not node.decorator_list and not node.keywords
+            bases = {base.id for base in node.bases}
+            assert bases <= {'Scheduler'}  # two levels at most
