@@ -161,7 +161,7 @@ def _find(name, size, sha256, cache, mirrors):
         try:
             contents = _verified(_download(url, size), size, sha256)
         except (OSError, ValueError, http.client.HTTPException) as error:
-            tried.append(f'{url}: {error or type(error).__name__}')
+            tried.append(f'{url}: {str(error) or type(error).__name__}')
         else:
             _keep(cached, contents)
             return contents
@@ -231,13 +231,13 @@ def _download(url, size, tries=6, pause=1, timeout=15):
                     _show_progress(url, len(raw), total)
             if len(raw) >= total:
                 return bytes(raw)
-            error = ConnectionError('connection broke')
-        except (OSError, http.client.HTTPException) as broken:
-            error = broken
+            reason = 'connection broke'
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
             # A server that sent nothing at all is no better than the next mirror
             if not raw:
                 raise
-    raise ConnectionError(f'{error} ({len(raw)} bytes after {tries} tries)')
+    raise ConnectionError(f'{reason} ({len(raw)} bytes after {tries} tries)')
 
 
 def _show_progress(url, done, total):
