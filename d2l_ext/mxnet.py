@@ -18,13 +18,13 @@ import numpy
 from d2l_ext import _mxnet_finder
 from d2l_ext.data import load_fashion_mnist
 from d2l_ext.progress import Progress
-from d2l_ext.schedulers import ConstantScheduler
+from d2l_ext.schedulers import ConstantScheduler, SquareRootScheduler
 from d2l_ext.training import History, scheduled_lr, xavier
 
 _mxnet_finder.install()
 try:
     import mxnet as mx
-    from mxnet import autograd, np, npx
+    from mxnet import autograd, gluon, np, npx
     from mxnet.gluon import nn
 except ImportError as error:
     raise ImportError(
@@ -252,6 +252,60 @@ def lr_scheduler(scheduler, batches_per_epoch=1):
     updates, or epochs of `batches_per_epoch` updates where that is given.
     """
     return _LRScheduler(scheduler, batches_per_epoch)
+
+
+def printed_scheduler(name):
+    """Return a scheduler object of the book's section as its training cells got it.
+
+    `name`: 'square_root', 'multi_factor', 'cosine' or 'warmup_cosine'. MXNet's own
+    class with the arguments printed there, asked for the 40 values of its plot first.
+    """
+    made = {
+        'square_root': lambda: SquareRootScheduler(base_lr=1.0),
+        'multi_factor': lambda: mx.lr_scheduler.MultiFactorScheduler(
+            step=[15, 30], factor=0.5, base_lr=0.5
+        ),
+        'cosine': lambda: mx.lr_scheduler.CosineScheduler(
+            max_update=40, base_lr=0.5, final_lr=0.01
+        ),
+        'warmup_cosine': lambda: mx.lr_scheduler.CosineScheduler(
+            max_update=40, warmup_steps=5, base_lr=0.5, final_lr=0.01
+        ),
+    }
+    if name not in made:
+        raise ValueError(f'name must be one of {", ".join(made)}, got {name!r}')
+    scheduler = made[name]()
+    for t in range(40):
+        scheduler(t)
+    return scheduler
+
+
+@mx.util.use_np
+def run(recipe, seed, progress=False):
+    """Train as `recipe` says and return the `History`."""
+    device = try_gpu()
+    train_iter, test_iter = load_data_fashion_mnist(
+        recipe.batch_size, recipe.subset, device
+    )
+    net = lenet()
+    net.initialize(ctx=device)
+    if recipe.printed:
+        own = {'lr_scheduler': printed_scheduler(recipe.printed)}
+    else:
+        own = {'learning_rate': recipe.scheduler.base_lr}
+    return train(
+        net,
+        train_iter,
+        test_iter,
+        recipe.num_epochs,
+        gluon.loss.SoftmaxCrossEntropyLoss(),
+        gluon.Trainer(net.collect_params(), 'sgd', own),
+        device,
+        None if recipe.printed else recipe.scheduler,
+        recipe.per,
+        seed,
+        progress,
+    )
 
 
 class _LRScheduler(mx.lr_scheduler.LRScheduler):

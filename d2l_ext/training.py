@@ -7,7 +7,23 @@ import math
 import os
 import tempfile
 
-from d2l_ext.schedulers import PlateauScheduler
+from d2l_ext.schedulers import PlateauScheduler, Scheduler
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What to run: LeNet on Fashion-MNIST by plain SGD, with one schedule.
+
+    `scheduler` counts in the unit `per`. A recipe with `printed` runs the book's own
+    scheduler object of that name instead, handed to the framework as the book does.
+    """
+
+    scheduler: Scheduler | None = None
+    per: str = 'epoch'
+    num_epochs: int = 30
+    batch_size: int = 64
+    subset: str = 'mini'
+    printed: str = ''
 
 
 @dataclasses.dataclass
@@ -38,7 +54,7 @@ class History:
             return f'History: no epoch finished, {self.status}'
         epochs = f'{len(self.train_loss)}/{self.recipe.get("num_epochs", "?")}'
         return (
-            f'epoch {epochs:>7}, train loss {self.train_loss[-1]:.3f}, '
+            f'epoch {epochs}, train loss {self.train_loss[-1]:.3f}, '
             f'train acc {self.train_acc[-1]:.3f}, test acc {self.test_acc[-1]:.3f}'
             + ('' if self.status in ('running', 'finished') else f', {self.status}')
         )

@@ -1,0 +1,125 @@
+"""Named recipes and their recorded runs: record them, load them, print their table.
+
+    python -m d2l_ext.experiments record [NAME ...] [--seeds 5]
+    python -m d2l_ext.experiments table
+
+A run that is on disk is not run again. Loading needs no framework.
+"""
+
+import argparse
+import pathlib
+import statistics
+
+from d2l_ext.schedulers import (
+    ConstantScheduler,
+    CosineScheduler,
+    FactorScheduler,
+    MultiFactorScheduler,
+    SquareRootScheduler,
+    WarmupScheduler,
+    warmup_cosine,
+)
+from d2l_ext.training import History, Recipe
+
+RUNS = pathlib.Path(__file__).with_name('runs')
+
+# The section's schedules, its 40 epochs scaled to the mini set's 30
+RECIPES = {
+    'constant_0.5': Recipe(ConstantScheduler(0.5)),
+    'constant_0.1': Recipe(ConstantScheduler(0.1)),
+    'constant_0.125': Recipe(ConstantScheduler(0.125)),
+    'constant_0.01': Recipe(ConstantScheduler(0.01)),
+    'square_root': Recipe(SquareRootScheduler(1.0)),
+    'square_root_0.5': Recipe(SquareRootScheduler(0.5)),
+    'square_root_printed': Recipe(printed='square_root', per='update'),
+    'factor': Recipe(FactorScheduler(0.9, 1e-2, 2.0)),
+    'factor_0.5': Recipe(FactorScheduler(0.9, 1e-2, 0.5)),
+    'multi_factor': Recipe(MultiFactorScheduler([10, 20], 0.5, 0.5)),
+    'multi_factor_printed': Recipe(printed='multi_factor', per='update'),
+    'cosine': Recipe(CosineScheduler(30, 0.5, 0.01)),
+    'cosine_printed': Recipe(printed='cosine', per='update'),
+    'warmup_cosine': Recipe(warmup_cosine(30, 0.5, 5, 0.01)),
+    'warmup_cosine_printed': Recipe(printed='warmup_cosine', per='update'),
+    'warmup_square_root': Recipe(WarmupScheduler(SquareRootScheduler(1.0), 5)),
+}
+
+
+def record(name, seed):
+    """Run the recipe `name` with `seed`, unless that is on disk; return its History."""
+    path = _path(name, seed)
+    if not path.exists():
+        from d2l_ext import mxnet as backend
+
+        RUNS.mkdir(exist_ok=True)
+        backend.run(_recipe(name), seed).save(path)
+    return History.load(path)
+
+
+def load(name):
+    """Return the recorded histories of the recipe `name`, one per seed.
+
+    Raises ValueError if there is no such recipe, or no recording of it.
+    """
+    _recipe(name)
+    paths = sorted(RUNS.glob(f'{name}-[0-9]*.json'))
+    if not paths:
+        raise ValueError(
+            f'{name!r} is not recorded: python -m d2l_ext.experiments record {name}'
+        )
+    return [History.load(path) for path in paths]
+
+
+def table(names=None):
+    """Return losses and accuracies after the last epoch, mean ± standard deviation.
+
+    A run counts as failed if its loss diverged or stayed within 0.01 of ln 10, that of
+    guessing; its numbers count all the same.
+    """
+    rows = [('recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]
+    for name in names or RECIPES:
+        runs = load(name)
+        columns = zip(*((h.train_loss[-1], h.train_acc[-1], h.test_acc[-1]) for h in runs))
+        failed = sum(not h.train_loss[-1] < 2.29 for h in runs)
+        rows.append(
+            (name, len(runs), *(_spread(column) for column in columns), failed or '')
+        )
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
+    return '\n'.join(
+        '  '.join(f'{cell!s:{width}}' for cell, width in zip(row, widths)).rstrip()
+        for row in rows
+    )
+
+
+def _spread(values):
+    return f'{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}'
+
+
+def _recipe(name):
+    if name not in RECIPES:
+        raise ValueError(f'no recipe {name!r}: there are {", ".join(RECIPES)}')
+    return RECIPES[name]
+
+
+def _path(name, seed):
+    return RUNS / f'{name}-{seed}.json'
+
+
+def main(arguments=None):
+    """Run the command line given in this module's docstring."""
+    parser = argparse.ArgumentParser(prog='python -m d2l_ext.experiments')
+    commands = parser.add_subparsers(dest='command', required=True)
+    recording = commands.add_parser('record', help='run what is not on disk yet')
+    recording.add_argument('names', nargs='*', metavar='NAME')
+    recording.add_argument('--seeds', type=int, default=5)
+    commands.add_parser('table', help='print what is recorded')
+    options = parser.parse_args(arguments)
+    if options.command == 'table':
+        print(table())
+        return
+    for seed in range(options.seeds):
+        for name in options.names or RECIPES:
+            print(f'{name}-{seed}: {record(name, seed)}', flush=True)
+
+
+if __name__ == '__main__':
+    main()
