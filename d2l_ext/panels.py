@@ -160,6 +160,27 @@ def history_panels(history):
     return panels
 
 
+def recorded_panels(recorded):
+    """Return panels of training loss and test accuracy over the seeds of recorded runs.
+
+    `recorded`: {label: histories}. The line is the mean over seeds, the band reaches
+    from the lowest to the highest; a run that ended early counts while it lasted.
+    """
+    panels = []
+    for name, ylabel in ('train_loss', 'train loss'), ('test_acc', 'test accuracy'):
+        lines, bands = {}, {}
+        for label, histories in recorded.items():
+            longest = max(len(getattr(history, name)) for history in histories)
+            values = np.full((len(histories), longest), np.nan)
+            for row, history in zip(values, histories, strict=True):
+                row[: len(getattr(history, name))] = getattr(history, name)
+            epochs = np.arange(longest) + 1
+            lines[label] = epochs, np.nanmean(values, axis=0)
+            bands[label] = epochs, np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+        panels.append(Panel(lines, 'epoch', ylabel, bands=bands))
+    return panels
+
+
 def _staircase(rates, batches_per_epoch):
     """Return x, in epochs, and y of rates that last one update each."""
     edges = np.arange(len(rates) + 1) / batches_per_epoch
