@@ -19,7 +19,7 @@ from d2l_ext import _mxnet_finder
 from d2l_ext.data import load_fashion_mnist
 from d2l_ext.progress import Progress
 from d2l_ext.schedulers import ConstantScheduler, SquareRootScheduler
-from d2l_ext.training import History, scheduled_lr, xavier
+from d2l_ext.training import History, scheduled_lr, whole_number, xavier
 
 _mxnet_finder.install()
 try:
@@ -32,6 +32,10 @@ except ImportError as error:
     ) from error
 
 
+# What MXNet says on a GPU, and on a CPU
+OUT_OF_MEMORY = 'out of memory', 'failed to allocate'
+
+
 class Batches:
     """Minibatches of arrays that live on one device.
 
@@ -41,13 +45,15 @@ class Batches:
     """
 
     def __init__(self, X, y, batch_size, shuffle=False):
-        if not 1 <= batch_size <= len(X):
+        if len(X) != len(y):
+            raise ValueError(f'X and y must be of one length, got {len(X)}, {len(y)}')
+        self.X, self.y, self.shuffle = X, y, shuffle
+        self.batch_size = whole_number('batch_size', batch_size)
+        if self.batch_size > len(X):
             raise ValueError(
-                f'batch_size must be from 1 to {len(X)}, the number of examples, '
+                f'batch_size must be at most {len(X)}, the number of examples, '
                 f'got {batch_size!r}'
             )
-        self.X, self.y = X, y
-        self.batch_size, self.shuffle = int(batch_size), shuffle
 
     def __len__(self):
         return math.ceil(len(self.X) / self.batch_size)
@@ -171,9 +177,9 @@ def train_steps(
     bounds its length, so that a rate set by hand takes effect within so many updates.
     """
     _check_np()
-    if not (float(num_epochs).is_integer() and num_epochs >= 1):
-        raise ValueError(f'num_epochs must be a whole number >= 1, got {num_epochs!r}')
-    recorder = _take_over(trainer, scheduler)
+    num_epochs = whole_number('num_epochs', num_epochs)
+    seed = whole_number('seed', seed, at_least=0)
+    lr, recorder = trainer.optimizer.lr, _take_over(trainer, scheduler)
     followed = scheduler or recorder or ConstantScheduler(trainer.learning_rate)
     rng = numpy.random.default_rng(seed)
     mx.random.seed(int(rng.integers(2**31)))  # for nets with dropout
@@ -181,7 +187,7 @@ def train_steps(
         recipe={
             'scheduler': repr(followed),
             'per': per if scheduler else 'update',
-            'num_epochs': int(num_epochs),
+            'num_epochs': num_epochs,
             'batch_size': getattr(train_iter, 'batch_size', None),
             'batches_per_epoch': len(train_iter),
             'optimizer': type(trainer.optimizer).__name__.lower(),
@@ -190,10 +196,11 @@ def train_steps(
         },
         environment=_environment(device),
     )
-    _initialize(net, train_iter, device, rng)
-    net.hybridize(static_alloc=True, static_shape=True)
     try:
-        for epoch in range(int(num_epochs)):
+        _initialize(net, train_iter, device, rng)
+        _forget(trainer)
+        net.hybridize(static_alloc=True, static_shape=True)
+        for epoch in range(num_epochs):
             start = time.perf_counter()
             sums, count, waiting = np.zeros(2, ctx=device), 0, []
             for X, y in _passes(train_iter, rng):
@@ -227,12 +234,14 @@ def train_steps(
         else:
             history.status = 'finished'
     except mx.base.MXNetError as error:
-        if 'out of memory' not in str(error).lower():
+        if not any(words in str(error).lower() for words in OUT_OF_MEMORY):
             raise
         history.status = 'out of memory'
     finally:
         if recorder:
             trainer.optimizer.lr_scheduler = recorder.lr_scheduler
+        else:
+            trainer.set_learning_rate(lr)
     yield history
 
 
@@ -249,9 +258,11 @@ def lr_scheduler(scheduler, batches_per_epoch=1):
     """Return `scheduler` as an `mx.lr_scheduler.LRScheduler` for a `gluon.Trainer`.
 
     MXNet counts updates from 1; the first update here gets scheduler(0). t counts
-    updates, or epochs of `batches_per_epoch` updates where that is given.
+    updates, or epochs of `batches_per_epoch` updates where that is given. The rates
+    stand even where an optimizer with a rate of its own, such as Adam, prints that it
+    has overwritten them.
     """
-    return _LRScheduler(scheduler, batches_per_epoch)
+    return _LRScheduler(scheduler, whole_number('batches_per_epoch', batches_per_epoch))
 
 
 def printed_scheduler(name):
@@ -316,6 +327,9 @@ class _LRScheduler(mx.lr_scheduler.LRScheduler):
     def __call__(self, num_update):
         return self.scheduler(max(num_update - 1, 0) // self.batches_per_epoch)
 
+    def __repr__(self):
+        return f'lr_scheduler({self.scheduler!r}, {self.batches_per_epoch})'
+
 
 class _Recorder:
     """Stands before a trainer's own scheduler and notes what it answers."""
@@ -327,11 +341,13 @@ class _Recorder:
         lr = self.lr_scheduler(num_update)
         # MXNet asks once per group of arrays; the first answer stands for the update
         if num_update != self.num_update:
-            self.num_update, self.last = num_update, lr
+            self.num_update, self.last = num_update, float(lr)
         return lr
 
     def __repr__(self):
-        return type(self.lr_scheduler).__name__
+        # Python's own repr has an address in it, which no two runs share
+        named = type(self.lr_scheduler).__repr__ is not object.__repr__
+        return repr(self.lr_scheduler) if named else type(self.lr_scheduler).__name__
 
 
 def _take_over(trainer, scheduler):
@@ -341,8 +357,8 @@ def _take_over(trainer, scheduler):
         return None
     if scheduler is not None:
         raise ValueError(
-            f'trainer already has the lr_scheduler {own!r}: give it to the trainer or '
-            f'to train, not to both'
+            f'trainer already has the lr_scheduler {_Recorder(own)!r}: give a schedule '
+            f'to the trainer or to train, not to both'
         )
     trainer.optimizer.lr_scheduler = _Recorder(own)
     return trainer.optimizer.lr_scheduler
@@ -355,6 +371,17 @@ def _initialize(net, train_iter, device, rng):
     for name, parameter in net.collect_params().items():
         if name.endswith('weight'):
             parameter.set_data(np.array(xavier(parameter.shape, rng)))
+
+
+def _forget(trainer):
+    """Make a used trainer as good as new: no momentum, no update counted."""
+    optimizer = trainer.optimizer
+    optimizer.num_update = optimizer.begin_num_update
+    for counts in optimizer._all_index_update_counts.values():
+        counts.clear()
+    for updater in trainer._updaters:
+        updater.states.clear()
+        updater.states_synced.clear()
 
 
 def _passes(train_iter, rng):

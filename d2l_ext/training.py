@@ -26,7 +26,7 @@ class Recipe:
     printed: str = ''
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class History:
     """What came out of a run, and from what recipe.
 
@@ -46,8 +46,13 @@ class History:
     test_acc: list = dataclasses.field(default_factory=list)
     lr: list = dataclasses.field(default_factory=list)
     status: str = 'running'
-    seconds: list = dataclasses.field(default_factory=list, compare=False)
-    environment: dict = dataclasses.field(default_factory=dict, compare=False)
+    seconds: list = dataclasses.field(default_factory=list)
+    environment: dict = dataclasses.field(default_factory=dict)
+
+    def __eq__(self, other):
+        if not isinstance(other, History):
+            return NotImplemented
+        return _numbers(self) == _numbers(other)
 
     def __repr__(self):
         if not self.train_loss:
@@ -110,6 +115,24 @@ class History:
             return cls.from_json(file.read())
 
 
+def whole_number(name, value, at_least=1):
+    """Return `value` as an int; a slider's 40.0 will do.
+
+    Raises ValueError unless it is a whole number >= `at_least`.
+
+    >>> whole_number('num_epochs', 40.0)
+    40
+    """
+    try:
+        number = int(value)
+        right = number == value and number >= at_least
+    except (OverflowError, TypeError, ValueError):
+        right = False
+    if not right:
+        raise ValueError(f'{name} must be a whole number >= {at_least}, got {value!r}')
+    return number
+
+
 def scheduled_lr(scheduler, per, epoch, update, metrics=()):
     """Return the rate of an update, in the unit that `per` names.
 
@@ -146,6 +169,13 @@ def xavier(shape, rng):
     receptive_field = math.prod(shape[2:])
     bound = math.sqrt(6 / ((shape[0] + shape[1]) * receptive_field))
     return rng.uniform(-bound, bound, shape).astype('float32')
+
+
+def _numbers(history):
+    # spelt, because a nan is not equal to itself
+    fields = _spell(dataclasses.asdict(history))
+    del fields['seconds'], fields['environment']
+    return fields
 
 
 def _spell(value):
