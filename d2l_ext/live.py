@@ -20,12 +20,14 @@ class HandSetRate:
     begins again from fresh weights. `history` stands in the picture until then.
 
     The run is a task of the kernel's own event loop, which it gives back after every
-    update: the kernel stays free to answer.
+    update: the kernel stays free to answer. Outside a kernel there is no such loop, and
+    `start` raises RuntimeError.
     """
 
     def __init__(self, steps, lr=0.5, history=None):
         self.steps, self.history = steps, history or History()
-        self.run, self.running, self.message = None, False, 'Press Start to train.'
+        self.run, self.running, self.task = None, False, None
+        self.message = 'Press Start to train.'
         self.explorer = Explorer(
             self.panels, lr=Log(lr, 0.001, 3, label='learning rate')
         )
@@ -35,13 +37,17 @@ class HandSetRate:
             _button('Restart', 'Train again from fresh weights', self.restart),
         ]
         self.view = widgets.VBox([widgets.HBox(buttons), self.explorer.view])
-        # where a cell builds this there is the kernel's loop; in a plain script none
-        self.loop = asyncio.get_event_loop_policy().get_event_loop()
+        try:
+            self.loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.loop = None
 
     def panels(self, lr):
         """Return the panels of the run so far, with a mark at the slider's rate."""
-        first, *others = history_panels(self.history)
-        first = dataclasses.replace(first, note=f'{self.message} {self.history}.')
+        # a copy: a slider's handler may draw while the run adds to the list
+        history = dataclasses.replace(self.history, lr=[*self.history.lr])
+        first, *others = history_panels(history)
+        first = dataclasses.replace(first, note=f'{self.message} {history}.')
         if others and others[-1].ylabel == 'learning rate':
             mark = {'slider': lr}
             others[-1] = dataclasses.replace(
@@ -51,19 +57,28 @@ class HandSetRate:
 
     def start(self):
         """Begin the run, or go on with one that was stopped."""
-        if not self.running:
-            self.running = True
-            # a button's handler may run in another thread than the kernel's loop
-            asyncio.run_coroutine_threadsafe(self._train(), self.loop)
+        self._set(running=True)
 
     def stop(self):
         """Hold the run after the update it is at."""
-        self.running = False
+        self._set(running=False)
 
     def restart(self):
         """Begin again from fresh weights."""
-        self.run = None
-        self.start()
+        self._set(running=True, run=None)
+
+    def _set(self, **state):
+        if self.loop is None:
+            raise RuntimeError(
+                'HandSetRate trains in a notebook: no event loop runs here'
+            )
+        # a button's handler may run in another thread than the loop and the run
+        self.loop.call_soon_threadsafe(self._go_on, state)
+
+    def _go_on(self, state):
+        self.__dict__.update(state)
+        if self.running and (self.task is None or self.task.done()):
+            self.task = self.loop.create_task(self._train())
 
     async def _train(self):
         drawn = 0.0

@@ -224,10 +224,11 @@ def train_steps(
                 yield history
             test_acc = evaluate_accuracy(net, test_iter, device)
             train_loss, train_acc = (float(total) / count for total in sums.asnumpy())
-            history.train_loss.append(train_loss)
-            history.train_acc.append(train_acc)
-            history.test_acc.append(test_acc)
             history.seconds.append(time.perf_counter() - start)
+            history.test_acc.append(test_acc)
+            history.train_acc.append(train_acc)
+            # last, as an epoch counts as finished once it has a loss
+            history.train_loss.append(train_loss)
             if not math.isfinite(train_loss):
                 history.status = 'diverged'
                 break
