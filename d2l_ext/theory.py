@@ -54,7 +54,7 @@ def consequence_panels(scheduler, num_epochs, per='epoch', batches_per_epoch=94)
 
     >>> rate, loss = consequence_panels(lambda t: 0.5, num_epochs=30)
     >>> loss.note
-    'On the noisy quadratic the loss is expected to end at 0.00126.'
+    'On the noisy quadratic the loss is expected to end at 0.00677.'
     """
     rate = schedule_panel(scheduler, num_epochs, per, batches_per_epoch)
     count = int(num_epochs) * (1 if per == 'epoch' else batches_per_epoch)
