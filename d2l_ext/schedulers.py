@@ -233,16 +233,12 @@ class CosineRestartsScheduler(Scheduler):
         if multiplier == 1:
             cycle, x = x // 1, x % 1
         else:
-            # the time in which the lengths grow, multiplier^i at the start of cycle i
+            # the time in which the lengths grow: multiplier^i where cycle i begins
             grown = 1 + x * (multiplier - 1)
             cycle = math.log(grown) // math.log(multiplier)
-            grown /= multiplier**cycle
-            # rounding may put a restart on the wrong side of its own time
-            if grown >= multiplier:
-                cycle, grown = cycle + 1, grown / multiplier
-            elif grown < 1:
-                cycle, grown = cycle - 1, grown * multiplier
-            x = (grown - 1) / (multiplier - 1)
+            if grown >= multiplier ** (cycle + 1):  # the logarithms were rounded
+                cycle += 1
+            x = (grown / multiplier**cycle - 1) / (multiplier - 1)
         height = (1 + math.cos(math.pi * x)) / 2 * float(self.decay) ** cycle
         return _mix(self.base_lr, self.final_lr, height)
 

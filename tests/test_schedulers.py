@@ -42,12 +42,11 @@ VALUES = [
     (FactorScheduler(0.5, 1e-9, 1.0, step=10), {20: 0.25, 9.99: 1, 10: 0.5, 19: 0.5}),
     (FactorScheduler(0.5, 3.0, 1.0), {0: 1, 10: 1}),  # the floor lifts nothing
     (FactorScheduler(0.5), {0: 0.1, 1: 0.05, 100: 1e-7}),
-    (FactorScheduler(), {0: 0.1, 1e9: 0.1}),
+    (FactorScheduler(), {0: 0.1, 9: 0.1}),
     (
         MultiFactorScheduler([15, 30], 0.5, 0.5),
         {30: 0.125, 0: 0.5, 14: 0.5, 14.999: 0.5, 15: 0.25, 29: 0.25, 1e9: 0.125},
     ),
-    (MultiFactorScheduler([], 0.5), {0: 0.1, 9: 0.1}),
     (MultiFactorScheduler([1]), {0: 0.1, 1: 0.1}),
     (
         PolyScheduler(40, 0.5, 2, 0.1),
@@ -71,7 +70,7 @@ VALUES = [
     ),
     (
         CyclicScheduler(0.1, 0.5, 6, 'cosine', 0.5),
-        {2: 0.4, 5.99: 0.1000027416, 6: 0.1, 12: 0.3, 14: 0.25, 18: 0.1, 24: 0.2},
+        {2: 0.4, 5.99: 0.1000027416, 6: 0.1, 10: 0.25, 12: 0.3, 14: 0.25, 24: 0.2},
     ),
     (
         CosineRestartsScheduler(10, 0.9, 0.1),
@@ -82,7 +81,8 @@ VALUES = [
         {70: 0.3, 110: 0.25, 0: 1, 5: 0.6, 10: 0.6, 20: 0.4, 30: 0.4, 50: 0.3},
     ),
     (CosineRestartsScheduler(1, multiplier=3), {2.5: 0.05, 4: 0.1, 8.5: 0.05, 13: 0.1}),
-    (CosineRestartsScheduler(10), {0: 0.1, 5: 0.05, 10: 0.1}),
+    (CosineRestartsScheduler(10, decay=0.5), {0: 0.1, 5: 0.05, 10: 0.05, 15: 0.025}),
+    (CosineRestartsScheduler(1, 1.0, 0, 3, decay=0.5), {121: 1 / 32, 242.5: 1 / 64}),
     (LambdaScheduler(lambda t: 0.95**t), {2: 0.09025, 0: 0.1}),
     (
         SequentialScheduler([flat, down, ConstantScheduler(0.2)], [30, 40]),
@@ -112,6 +112,7 @@ VALUES = [
         {35: 0.2, 0: 0, 4: 0.4, 5: 0.5, 29: 0.5, 30: 0.5, 40: 0.1, 1e9: 0.1},
     ),
     (warmup_stable_decay(15, 0.5, 5, 10), {4: 0.4, 5: 0.5, 10: 0.25, 15: 0}),
+    (warmup_stable_decay(16, 0.5, 5, 10), {4: 0.4, 6: 0.5, 11: 0.25, 16: 0}),
     (warmup_stable_decay(15, 0.5, 0, 10), {0: 0.5, 5: 0.5, 10: 0.25, 15: 0}),
 ]
 
@@ -145,23 +146,23 @@ def test_restarts_fall_on_their_own_times():
             assert scheduler(start * (1 - 1e-6)) < 0.001
 
 
-def test_what_was_plotted_first_trains_the_same():
-    scheduler = MultiFactorScheduler([15, 30], 0.5, 0.5)
-    assert [scheduler(t) for t in range(40)][-1] == 0.125
-    assert (scheduler(0), scheduler(15)) == (0.5, 0.25)
+def test_base_lr_of_what_holds_others():
+    scheduler = SequentialScheduler([flat, ConstantScheduler(0.2)], [30])
+    assert scheduler.base_lr == WarmupScheduler(scheduler, 5).base_lr == 0.5
 
 
 PLATEAUS = [
     (PlateauScheduler(), [1.0] * 11, 0.1),  # the first value is the best so far
     (PlateauScheduler(), [1.0] * 12, 0.01),
+    (PlateauScheduler(), [1.0] * 22, 0.01),
     (PlateauScheduler(), [1.0] * 23, 0.001),
+    (PlateauScheduler(patience=0), [1, 0.99985], 0.1),
+    (PlateauScheduler(patience=0), [1, 0.99995], 0.01),
     (PlateauScheduler(0.5, 0.1, 0), [], 0.5),
     (PlateauScheduler(0.5, 0.1, 0), [2, 1, 0.5], 0.5),
-    (PlateauScheduler(0.5, 0.1, 0), [2, 2], 0.05),
     (PlateauScheduler(0.5, 0.1, 1), [2, 2, 1, 1, 1], 0.05),
     (PlateauScheduler(0.5, 0.1, 0, threshold=0.1), [10, 9.01], 0.05),
     (PlateauScheduler(0.5, 0.1, 0, threshold=0.1), [10, 8.99], 0.5),
-    (PlateauScheduler(0.5, 0.1, 0, threshold=0), [1, 1], 0.05),
     (PlateauScheduler(0.5, 0.1, 0, threshold=0), [1, 0.9999999], 0.5),
     (PlateauScheduler(1, 0.5, 0, cooldown=2), [1, 1, 1, 1], 0.5),
     (PlateauScheduler(1, 0.5, 0, cooldown=2), [1, 1, 1, 1, 1], 0.25),
