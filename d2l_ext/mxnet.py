@@ -179,7 +179,7 @@ def train_steps(
     _check_np()
     num_epochs = whole_number('num_epochs', num_epochs)
     seed = whole_number('seed', seed, at_least=0)
-    lr, recorder = trainer.optimizer.lr, _take_over(trainer, scheduler)
+    found_lr, recorder = trainer.optimizer.lr, _take_over(trainer, scheduler)
     followed = scheduler or recorder or ConstantScheduler(trainer.learning_rate)
     rng = numpy.random.default_rng(seed)
     mx.random.seed(int(rng.integers(2**31)))  # for nets with dropout
@@ -242,7 +242,7 @@ def train_steps(
         if recorder:
             trainer.optimizer.lr_scheduler = recorder.lr_scheduler
         else:
-            trainer.set_learning_rate(lr)
+            trainer.set_learning_rate(found_lr)
     yield history
 
 
