@@ -5,11 +5,15 @@ from numbers import Integral, Real
 
 
 class Slider:
-    """A number between `low` and `high`: a slider and a number box beside it.
+    """A number between `low` and `high`: a slider, and a number box beside it.
 
     Whole numbers if `value`, `low`, `high` and `step` all are int, else floats;
-    `step` is then about a hundredth of the range. Raises ValueError for a value
-    outside the range or a step that is not positive.
+    `step` is then about a hundredth of the range. The slider moves in steps, the box
+    takes any value between. Raises ValueError for a value outside the range or a
+    step that is not positive.
+
+    >>> [Slider(0.5, 0, 1, step=0.25).at(position) for position in range(5)]
+    [0.0, 0.25, 0.5, 0.75, 1.0]
     """
 
     def __init__(self, value, low, high, step=None, label=''):
@@ -17,12 +21,12 @@ class Slider:
         if not low < high:
             raise ValueError(f'low must be below high, got low={low!r}, high={high!r}')
         if step is None:
-            step = (
-                1 if self.whole else 10.0 ** math.floor(math.log10((high - low) / 50))
-            )
+            fine = 10.0 ** math.floor(math.log10((high - low) / 50))
+            step = 1 if self.whole else fine
         if not step > 0:
             raise ValueError(f'step must be positive, got {step!r}')
         self.low, self.high, self.step, self.label = low, high, step, label
+        self.positions = math.ceil((high - low) / step - 1e-9)
         self.value = self.check(value)
 
     def check(self, value):
@@ -33,27 +37,41 @@ class Slider:
             raise ValueError(f'must be a whole number, got {value!r}')
         return int(value) if self.whole else float(value)
 
-    def tidy(self, value):
-        """Return the number that a slider's handle at `value` stands for."""
+    def at(self, position):
+        """Return the number at a position of the slider, 0 to `positions`."""
+        value = min(self.low + position * self.step, self.high)
         if self.whole:
             return int(value)
-        digits = max(0, 2 - math.floor(math.log10(self.step)))
-        return min(max(round(value, digits), self.low), self.high)
+        return round(float(value), 3 - math.floor(math.log10(self.step)))
+
+    def position(self, value):
+        """Return the position of the slider that is nearest to `value`."""
+        return round((value - self.low) / self.step)
 
 
 class Log(Slider):
     """A float between `low` > 0 and `high`, its slider on a logarithmic scale.
 
-    The slider gives three digits, the number box takes any value.
+    >>> [Log(0.5, 0.01, 1).at(position) for position in (0, 50, 100)]
+    [0.01, 0.0316, 0.1]
     """
 
     def __init__(self, value, low, high, label=''):
         if not low > 0:
             raise ValueError(f'low must be positive on a log scale, got {low!r}')
         super().__init__(float(value), low, high, label=label)
+        self.step = None
+        self.positions = 200
 
-    def tidy(self, value):
+    def at(self, position):
+        """Return the number at a position, to three digits."""
+        value = self.low * (self.high / self.low) ** (position / self.positions)
         return min(max(float(f'{value:.3g}'), self.low), self.high)
+
+    def position(self, value):
+        """Return the position of the slider that is nearest to `value`."""
+        whole = math.log(self.high / self.low)
+        return round(self.positions * math.log(value / self.low) / whole)
 
 
 class Choice:

@@ -11,7 +11,6 @@ Explorer(factor, base_lr=2.0, factor=0.9)
 import dataclasses
 import html
 import inspect
-import math
 import os
 import threading
 
@@ -86,7 +85,8 @@ class Explorer:
         # JupyterLab runs handlers in a thread of their own, beside running cells
         self._lock = threading.RLock()
         self._held = False
-        self._pinned, self._panels = [], []
+        self._panels, self._pinned = [], []
+        self._shown, self._pinned_at = {}, {}
         self._stage = Stage(columns)
         self._widgets = {}
         labels = {
@@ -100,7 +100,7 @@ class Explorer:
                     lambda change, name=name: self._moved(name, change), 'value'
                 )
         self._log = widgets.Checkbox(description='log y', indent=False)
-        self._log.layout.width = '90px'
+        self._log.layout = widgets.Layout(width='90px', margin='2px 2px 2px 16px')
         self._log.observe(lambda _: self._draw(), 'value')
         reset = _button(
             'Reset', 'Put every control back to its first value', self.reset
@@ -117,8 +117,7 @@ class Explorer:
         self.view = widgets.VBox([*rows, self._stage.view])
 
     def __repr__(self):
-        values = ''.join(f', {name}={value!r}' for name, value in self.values.items())
-        return f'Explorer({self.function.__name__}{values})'
+        return f'Explorer({self.function.__name__}, {_spelt(self.values)})'
 
     @property
     def values(self):
@@ -147,8 +146,10 @@ class Explorer:
             self._held = True
             try:
                 for name, value in values.items():
-                    for widget in self._widgets[name]:
-                        widget.value = value
+                    box, *handle = self._widgets[name]
+                    box.value = value
+                    if handle:
+                        handle[0].value = self.controls[name].position(value)
             finally:
                 self._held = False
             self._draw()
@@ -165,6 +166,7 @@ class Explorer:
         """Keep the present curves in grey, in place of those pinned before."""
         with self._lock:
             self._pinned = [_joined(panel) for panel in self._panels]
+            self._pinned_at = self._shown
             self._unpin.disabled = False
             self._draw()
 
@@ -185,19 +187,21 @@ class Explorer:
         with self._lock:
             if self._held:
                 return
+            moved, value = change['owner'], change['new']
             box, *handle = self._widgets[name]
             self._held = True
             try:
-                if change['owner'] in handle:
-                    box.value = self.controls[name].tidy(change['new'])
-                elif handle:
-                    handle[0].value = change['new']
+                # another thread may have moved it on since
+                if moved.value == value and moved in handle:
+                    box.value = self.controls[name].at(value)
+                elif moved.value == value and handle:
+                    handle[0].value = self.controls[name].position(value)
             finally:
                 self._held = False
             self._draw()
 
-    def _call(self):
-        result = self.function(**self.values)
+    def _call(self, values):
+        result = self.function(**values)
         panels = [result] if isinstance(result, Panel) else list(result)
         if not panels or not all(isinstance(panel, Panel) for panel in panels):
             raise TypeError(
@@ -213,16 +217,19 @@ class Explorer:
             try:
                 self._show()
             except Exception as error:  # noqa: BLE001 - a reader gets a sentence
-                known = isinstance(error, ValueError)
+                plain = isinstance(error, ValueError) and str(error)
                 self._stage.fade()
-                self._stage.say(
-                    f'{"" if known else type(error).__name__ + ": "}{error}'
-                )
+                self._stage.say(plain or f'{type(error).__name__}: {error}')
 
     def _show(self):
-        panels = self._call()
+        values = self.values
+        panels = self._call(values)
         self._stage.show(*self._dressed(panels))
-        self._panels = panels
+        if self._pinned:
+            self._stage.say(
+                f'{self.sentence} Pinned: {_spelt(self._pinned_at)}.'.strip()
+            )
+        self._panels, self._shown = panels, values
 
     def _dressed(self, panels):
         """Return the panels with what the reader added: log axes, pinned curves."""
@@ -271,6 +278,10 @@ def _match(function, controls):
         ) from error
 
 
+def _spelt(values):
+    return ', '.join(f'{name}={value!r}' for name, value in values.items())
+
+
 def _joined(panel):
     """Return a panel's lines as one, with gaps between them."""
     gap = [np.nan]
@@ -298,21 +309,18 @@ def _widgets(control, label, width):
     }
     if isinstance(control, Choice):
         return (widgets.Dropdown(options=[*control.options.items()], **labelled),)
-    ends = {'min': control.low, 'max': control.high}
-    bar = {'value': control.value, 'readout': False}
-    bar['layout'] = widgets.Layout(width='300px')
-    if isinstance(control, Log):
-        powers = {name: math.log10(end) for name, end in ends.items()}
-        step = (powers['max'] - powers['min']) / 200
-        return (
-            widgets.BoundedFloatText(step=None, **ends, **labelled),
-            widgets.FloatLogSlider(step=step, **powers, **bar),
-        )
-    box, slider = widgets.BoundedFloatText, widgets.FloatSlider
-    if control.whole:
-        box, slider = widgets.BoundedIntText, widgets.IntSlider
-    ends['step'] = control.step
-    return box(**ends, **labelled), slider(**ends, **bar)
+    box = widgets.BoundedIntText if control.whole else widgets.BoundedFloatText
+    return (
+        box(min=control.low, max=control.high, step=control.step, **labelled),
+        # whole positions: a slider of floats rounds in the browser, and sends that back
+        widgets.IntSlider(
+            control.position(control.value),
+            min=0,
+            max=control.positions,
+            readout=False,
+            layout=widgets.Layout(width='300px'),
+        ),
+    )
 
 
 def _button(text, tooltip, action):

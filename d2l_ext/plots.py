@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 WIDTH = 700  # of a picture, in pixels; as all lengths below
-LEFT, RIGHT, BOTTOM, ROW, LINE = 66, 14, 44, 18, 15
+LEFT, RIGHT, BOTTOM, ROW, LINE = 66, 14, 44, 18, 17
 DPI = 100
 SHARP = 2  # pixels of the PNG for one on the page: high-resolution screens
 GREY = '#666666'
@@ -175,7 +175,7 @@ def layout(panels, bounds, columns=None, notes=False):
     shared = (
         columns == 1 and len({(p.xlabel, x) for p, (x, *_) in zip(panels, bounds)}) == 1
     )
-    written = textwrap.wrap(_notes(panels) if notes else '', 108)
+    written = textwrap.wrap(_notes(panels) if notes else '', 98)
     height, bottoms = len(written) * LINE + 6 * bool(written), []
     for i in reversed(range(len(rows))):
         height += 8 if shared and i < len(rows) - 1 else BOTTOM

@@ -1,0 +1,217 @@
+"""An explorer in JupyterLab in a real browser: keys, pictures, words.
+
+`lab(notebook)` opens a notebook, runs it and gives the page; it serves for any notebook.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
+EXPLORER = """
+from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
+from d2l_ext.plots import Panel, schedule_panel
+from d2l_ext.schedulers import CosineScheduler, WarmupScheduler
+
+def cosine(base_lr, warmup_steps, max_update, per):
+    scheduler = CosineScheduler(max_update - warmup_steps, base_lr, 0.01)
+    scheduler = WarmupScheduler(scheduler, warmup_steps)
+    schedule = schedule_panel({'warmup + cosine': scheduler}, 30, per)
+    x, y = schedule.lines['warmup + cosine']
+    sum = Panel({'distance': (x, y.cumsum())}, 'epoch', 'sum of the rates')
+    return schedule, sum
+
+Explorer(
+    cosine,
+    base_lr=Log(0.3, 0.01, 10, 'peak learning rate'),
+    warmup_steps=Slider(5, 0, 20),
+    max_update=Slider(30, 1, 60),
+    per=Choice(('epoch', 'update')),
+)
+"""
+
+
+@pytest.fixture(scope='module')
+def browser():
+    playwright = pytest.importorskip('playwright.sync_api')
+    if not CHROMIUM:
+        pytest.skip('no chromium here')
+    with playwright.sync_playwright() as api:
+        chromium = api.chromium.launch(
+            executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu']
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+    """A JupyterLab of its own: (its address, the folder it serves)."""
+    pytest.importorskip('jupyterlab')
+    folder, settings = tmp_path_factory.mktemp('lab'), tmp_path_factory.mktemp('set')
+    quiet = settings / '@jupyterlab/apputils-extension/notification.jupyterlab-settings'
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
+    command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root']
+    command += [f'--port={port}', '--ip=127.0.0.1', '--IdentityProvider.token=']
+    command += [f'--ServerApp.root_dir={folder}', '--LabApp.expose_app_in_browser=True']
+    env = {
+        **os.environ,
+        'PYTHONPATH': path,
+        'JUPYTER_CONFIG_DIR': str(settings / 'config'),
+        'JUPYTERLAB_SETTINGS_DIR': str(settings),
+        'JUPYTERLAB_WORKSPACES_DIR': str(settings / 'workspaces'),
+        'D2L_EXT_STATIC': '',
+    }
+    with (settings / 'log').open('w') as log:
+        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        url = f'http://127.0.0.1:{port}'
+        try:
+            for _ in range(300):
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(f'{url}/api', timeout=1).close()
+                    break
+                assert process.poll() is None, (settings / 'log').read_text()
+                time.sleep(0.1)
+            yield url, folder
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+@pytest.fixture
+def lab(browser, server):
+    """A function of a notebook: opens it, runs all cells, returns the page.
+
+    The notebook is a path or the code of a single cell. `page.errors` lists what the
+    page complained about.
+    """
+    url, folder = server
+    with contextlib.ExitStack() as pages:
+
+        def open_notebook(notebook, width=1100, height=1000, run=True):
+            if isinstance(notebook, Path):
+                name = notebook.name
+                shutil.copy(notebook, folder)
+            else:
+                cells = [nbformat.v4.new_code_cell(notebook.strip())]
+                name = 'scratch.ipynb'
+                kernel = {'name': 'python3', 'display_name': 'Python 3'}
+                scratch = nbformat.v4.new_notebook(cells=cells)
+                scratch.metadata['kernelspec'] = kernel
+                nbformat.write(scratch, folder / name)
+            page = pages.enter_context(
+                contextlib.closing(
+                    browser.new_page(viewport={'width': width, 'height': height})
+                )
+            )
+            page.errors = []
+            page.on('pageerror', lambda error: page.errors.append(str(error)))
+            page.on(
+                'console',
+                lambda message: (
+                    message.type == 'error' and page.errors.append(message.text)
+                ),
+            )
+            page.goto(f'{url}/doc/tree/{name}?reset')
+            page.wait_for_selector('.jp-Notebook .jp-CodeCell')
+            page.wait_for_function(
+                'jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status'
+                " === 'idle'"
+            )
+            if run:
+                page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+            return page
+
+        yield open_notebook
+
+
+def settled(page, text):
+    """Wait for a sentence below the picture; return the picture's lines."""
+    page.get_by_role('status').filter(has_text=text).wait_for(timeout=10_000)
+    return page.locator('svg[role=img]').inner_html()
+
+
+def test_an_explorer_by_keyboard(lab, tmp_path):
+    page = lab(EXPLORER)
+    first = settled(page, 'peaks at 0.3 in epoch 5')
+    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    page.screenshot(path=tmp_path / 'first.png')
+
+    rate = page.get_by_label('peak learning rate')
+    assert rate.input_value() == '0.3'  # the browser has not rounded it
+    rate.fill('0.37')
+    page.keyboard.press('Enter')
+    typed = settled(page, 'peaks at 0.37 in')
+    assert typed != first
+
+    page.keyboard.press('Tab')  # to the slider of the same number
+    for _ in range(20):
+        page.keyboard.press('ArrowRight')
+    settled(page, 'peaks at 0.75 in')
+    assert rate.input_value() == '0.75'
+
+    page.keyboard.press('Tab')
+    page.keyboard.press('Tab')
+    steps = page.get_by_label('warmup steps')
+    page.keyboard.press('End')
+    settled(page, 'in epoch 20')
+    assert steps.input_value() == '20'
+
+    page.get_by_role('button', name='Pin this curve').press('Enter')
+    settled(page, 'Pinned: base_lr=0.75, warmup_steps=20')
+    page.get_by_label('max update').fill('20')
+    page.keyboard.press('Enter')
+    settled(page, 'max_update must be')
+    page.screenshot(path=tmp_path / 'sentence.png')
+    page.get_by_label('max update').fill('25')
+    page.keyboard.press('Enter')
+    settled(page, 'ends at 0.01')
+    page.get_by_label('per', exact=True).select_option('update')
+    settled(page, 'updates (0.35 % of the run)')
+    page.get_by_label('log y').press('Space')
+    page.get_by_label('per', exact=True).select_option('epoch')
+    settled(page, 'in epoch 20')
+    page.screenshot(path=tmp_path / 'pinned.png')
+
+    page.get_by_role('button', name='Unpin').press('Enter')
+    page.get_by_role('button', name='Reset').press('Enter')
+    assert settled(page, 'peaks at 0.3 in epoch 5') == first
+    assert rate.input_value() == '0.3'
+    assert page.errors == []
+
+
+def test_a_drag_ends_on_the_value_in_the_box(lab):
+    page = lab(EXPLORER)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    page.wait_for_timeout(200)
+    picture = page.locator('svg[role=img]')
+    height = picture.bounding_box()['height']
+    box = page.locator('.noUi-handle').first.bounding_box()
+    x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 100, y, steps=40)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    value = page.get_by_label('peak learning rate').input_value()
+    assert float(value) > 0.5
+    settled(page, f'peaks at {float(value):.4g} in epoch 5')
+    assert picture.bounding_box()['height'] == height
+    assert page.errors == []

@@ -1,0 +1,313 @@
+"""Explorers without a browser: move a control, see the picture change."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+widgets = pytest.importorskip('ipywidgets')
+pytest.importorskip('matplotlib')
+
+from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
+from d2l_ext.plots import Panel, schedule_panel
+from d2l_ext.schedulers import FactorScheduler
+
+VIEW = 'application/vnd.jupyter.widget-view+json'
+
+
+def factor(base_lr, factor, num_epochs=30, per='epoch', flat=False):
+    scheduler = FactorScheduler(1 if flat else factor, 1e-2, base_lr)
+    return schedule_panel(scheduler, num_epochs, per, 10)
+
+
+@pytest.fixture
+def explorer():
+    return Explorer(
+        factor,
+        base_lr=Log(2.0, 0.01, 10, 'starting rate'),
+        factor=Slider(0.9, 0.0, 1.0),
+        num_epochs=Slider(30, 1, 60),
+        per=Choice(('epoch', 'update')),
+        flat=Switch(),
+    )
+
+
+def lines(explorer):
+    return explorer._stage._lines.value
+
+
+def background(explorer):
+    return explorer._stage._background.value
+
+
+def control(explorer, kind, label):
+    """Return the widget that a reader finds by its label."""
+
+    def walk(widget):
+        yield widget
+        for child in getattr(widget, 'children', ()):
+            yield from walk(child)
+
+    found = [w for w in walk(explorer.view) if getattr(w, 'description', '') == label]
+    assert [type(widget) for widget in found] == [kind]
+    return found[0]
+
+
+def test_its_text_names_function_and_values(explorer):
+    assert repr(explorer) == (
+        "Explorer(factor, base_lr=2.0, factor=0.9, num_epochs=30, per='epoch', "
+        'flat=False)'
+    )
+
+
+@pytest.mark.parametrize(
+    ('kind', 'label', 'value', 'name'),
+    [
+        (widgets.BoundedFloatText, 'starting rate', 1.2345, 'base_lr'),
+        (widgets.BoundedFloatText, 'factor', 0.123, 'factor'),
+        (widgets.BoundedIntText, 'num epochs', 12, 'num_epochs'),
+        (widgets.Dropdown, 'per', 'update', 'per'),
+        (widgets.Checkbox, 'flat', True, 'flat'),
+    ],
+)
+def test_each_control_moves_the_picture(explorer, kind, label, value, name):
+    before = lines(explorer), explorer.sentence
+    control(explorer, kind, label).value = value
+    assert explorer.values[name] == value  # not rounded to the slider's steps
+    assert (lines(explorer), explorer.sentence) != before
+
+
+@pytest.mark.parametrize('name', ['base_lr', 'factor', 'num_epochs'])
+def test_every_slider_position_gives_a_picture(explorer, name):
+    box, slider = explorer._widgets[name]
+    declared = explorer.controls[name]
+    for position in range(slider.min, slider.max + 1, 3):
+        slider.value = position
+        assert declared.check(box.value) == declared.at(position)
+        assert slider.value == position
+    slider.value = slider.min
+    assert box.value == declared.low
+    slider.value = slider.max
+    assert box.value == declared.high
+
+
+def test_a_bad_value_is_a_sentence_and_a_faded_curve(explorer):
+    before = lines(explorer)
+    explorer.set(factor=0.0)  # FactorScheduler wants more than 0
+    assert 'factor' in explorer.sentence
+    assert 'opacity' in lines(explorer)
+    assert before in lines(explorer)
+    assert explorer.png()
+    explorer.reset()
+    assert lines(explorer) == before
+
+
+def test_any_other_error_is_a_sentence_too():
+    def broken(x):
+        return {}[x] if x > 1 else Panel({'a': ([0, 1], [0, 1])}, 'x', 'y')
+
+    shown = Explorer(broken, x=Slider(1, 0, 3))
+    shown.set(x=2)
+    assert shown.sentence == 'KeyError: 2'
+    shown = Explorer(lambda x: [] if x else broken(0), x=Slider(0, 0, 3))
+    shown.set(x=1)
+    assert shown.sentence.startswith('TypeError: <lambda> must return a Panel')
+
+
+def test_a_first_value_that_fails_is_raised():
+    with pytest.raises(ValueError, match='factor'):
+        Explorer(factor, base_lr=Log(1, 0.1, 2), factor=Slider(0, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        ({'lr': 1}, "'lr' is no control of .*: use base_lr, factor"),
+        ({'base_lr': 11}, 'base_lr must be from 0.01 to 10, got 11'),
+        ({'num_epochs': 2.5}, 'num_epochs must be a whole number, got 2.5'),
+        ({'per': 'batch'}, r"per must be one of \['epoch', 'update'\], got 'batch'"),
+        ({'flat': 1}, 'flat must be True or False, got 1'),
+    ],
+)
+def test_set_refuses_what_a_reader_could_not_set(explorer, values, message):
+    before = explorer.values
+    with pytest.raises(ValueError, match=message):
+        explorer.set(factor=0.5, **values)
+    assert explorer.values == before
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda: Slider(2, 0, 1),
+        lambda: Slider(0, 1, 1),
+        lambda: Slider(0, 0, 1, step=-1),
+        lambda: Log(1, 0, 2),
+        lambda: Choice(()),
+        lambda: Choice((1, 2), 3),
+        lambda: Switch('yes'),
+        lambda: Explorer(factor, base_lr=Log(1, 0.1, 2)),
+        lambda: Explorer(factor, base_lr=1, factor=Slider(0.5, 0, 1)),
+        lambda: Explorer(
+            factor, base_lr=Log(1, 0.1, 2), factor=Slider(0.5, 0, 1), lr=Switch()
+        ),
+    ],
+)
+def test_a_bad_declaration_is_refused_at_once(make):
+    with pytest.raises(ValueError, match=r'must|do not fit'):
+        make()
+
+
+def test_reset_restores_values_limits_and_axes(explorer):
+    before = lines(explorer), background(explorer), explorer.values
+    explorer.set(base_lr=8, num_epochs=50)
+    control(explorer, widgets.Checkbox, 'log y').value = True
+    assert background(explorer) != before[1]
+    control(explorer, widgets.Button, 'Reset').click()
+    assert (lines(explorer), background(explorer), explorer.values) == before
+
+
+def test_log_y_redraws_the_background(explorer):
+    before = background(explorer), lines(explorer)
+    control(explorer, widgets.Checkbox, 'log y').value = True
+    assert background(explorer) != before[0]
+    assert lines(explorer) != before[1]
+
+
+def test_a_panel_with_its_own_scale_has_no_log_box():
+    fixed = Explorer(
+        lambda x: Panel({'a': ([0, 1], [1, x])}, 'x', 'y', log=False), x=Slider(1, 0, 3)
+    )
+    with pytest.raises(AssertionError):
+        control(fixed, widgets.Checkbox, 'log y')
+
+
+def test_a_pinned_curve_stays_until_unpinned(explorer):
+    pin = control(explorer, widgets.Button, 'Pin this curve')
+    unpin = control(explorer, widgets.Button, 'Unpin')
+    before = background(explorer), explorer.sentence
+    assert unpin.disabled
+    pin.click()
+    explorer.set(factor=0.5)
+    assert background(explorer) != before[0]
+    assert 'Pinned: base_lr=2.0, factor=0.9' in explorer.sentence
+    assert not unpin.disabled
+    unpin.click()
+    explorer.set(factor=0.9)
+    assert (background(explorer), explorer.sentence) == before
+    assert unpin.disabled
+
+
+def test_png_follows_the_values(explorer):
+    before = explorer.png()
+    explorer.set(factor=0.5)
+    assert explorer.png() != before
+    explorer.reset()
+    assert explorer.png() == before
+
+
+def test_the_output_holds_text_picture_and_view(explorer, monkeypatch):
+    monkeypatch.delenv('D2L_EXT_STATIC', raising=False)
+    data, _ = explorer._repr_mimebundle_()
+    assert set(data) == {'text/plain', 'image/png', VIEW}
+    assert data['text/plain'] == f'{explorer!r}\n{explorer.sentence}'
+    assert data[VIEW]['model_id'] == explorer.view.model_id
+    monkeypatch.setenv('D2L_EXT_STATIC', '1')
+    assert set(explorer._repr_mimebundle_()[0]) == {'text/plain', 'image/png'}
+
+
+def test_what_is_heard_and_read(explorer):
+    assert 'role="img" aria-label="learning rate against epoch"' in lines(explorer)
+    status = explorer._stage._status.value
+    assert 'role="status" aria-live="polite"' in status
+    assert explorer.sentence in status
+
+
+def test_threads_end_on_the_final_value(explorer):
+    def hammer(seed):
+        rng = np.random.default_rng(seed)
+        for _ in range(12):
+            explorer.set(base_lr=float(rng.uniform(0.1, 9)))
+            explorer._widgets['factor'][1].value = int(rng.integers(1, 99))
+
+    threads = [threading.Thread(target=hammer, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    shown, sentence = lines(explorer), explorer.sentence
+    assert explorer.function(**explorer.values).note == sentence
+    explorer._draw()
+    assert lines(explorer) == shown
+    for name in 'base_lr', 'factor':
+        box, slider = explorer._widgets[name]
+        assert slider.value == explorer.controls[name].position(box.value)
+
+
+def test_a_move_is_quick_and_small_and_leaves_the_background():
+    def steps(base_lr):
+        x = np.arange(500) / 10
+        return Panel({'lr': (x, base_lr * (x + 1) ** -0.5)}, 'epoch', 'lr', ylim=(0, 2))
+
+    shown = Explorer(steps, base_lr=Slider(1.0, 0.0, 2.0))
+    still, slider = background(shown), shown._widgets['base_lr'][1]
+    seconds = []
+    for position in range(1, 101):
+        start = time.perf_counter()
+        slider.value = position
+        seconds.append(time.perf_counter() - start)
+    assert np.median(seconds) < 0.005
+    assert len(lines(shown)) < 4000
+    assert background(shown) is still
+
+
+def test_strict_nbval_takes_a_live_run_for_a_static_one_and_sees_a_change(tmp_path):
+    nbformat = pytest.importorskip('nbformat')
+    pytest.importorskip('nbval')
+    code = """
+from d2l_ext.explorers import Explorer, Slider
+from d2l_ext.plots import figure, schedule_panel
+def constant(lr):
+    return schedule_panel(lambda t: lr, 3)
+figure(constant(0.1))
+---
+Explorer(constant, lr=Slider(0.1, 0.0, 1.0))
+---
+%matplotlib inline
+%config InlineBackend.figure_formats = ['svg']
+figure(constant(0.1))
+---
+figure(constant(0.2))
+"""
+    cells = [nbformat.v4.new_code_cell(cell.strip()) for cell in code.split('---')]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata['kernelspec'] = {'name': 'python3', 'display_name': 'Python 3'}
+    path = tmp_path / 'scratch.ipynb'
+    nbformat.write(notebook, path)
+
+    def run(*command, **env):
+        command = sys.executable, '-m', *command
+        search = os.pathsep.join(filter(None, sys.path))
+        env = {**os.environ, 'PYTHONPATH': search, **env}
+        done = subprocess.run(
+            command, check=False, env=env, cwd=tmp_path, capture_output=True, text=True
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    execute = ['nbconvert', '--to=notebook', '--execute', '--inplace', str(path)]
+    code, said = run('jupyter', *execute, D2L_EXT_STATIC='1')
+    assert code == 0, said
+    outputs = [cell['outputs'] for cell in json.loads(path.read_text())['cells']]
+    for [output] in outputs:
+        assert set(output['data']) == {'text/plain', 'image/png'}
+    # as if the last cell had shown something else when it was committed
+    path.write_text(path.read_text().replace('Constant at 0.2', 'Constant at 0.3'))
+    check = ['pytest', '-q', '--nbval', '--nbval-current-env', '-p', 'no:cacheprovider']
+    code, said = run(*check, str(path), D2L_EXT_STATIC='')
+    assert '1 failed, 3 passed' in said
+    assert 'Cell 3' in said
