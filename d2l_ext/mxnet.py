@@ -1,8 +1,10 @@
 """The book's framework as a backend: data on the device, LeNet, and `train`.
 
-    from mxnet import npx
     from d2l_ext import mxnet as d2l
+    from mxnet import npx
     npx.set_np()
+
+(in this order: the first line makes MXNet of 2022 run on a present NumPy)
 
 The schedule is asked by the training loop, which sets the trainer's rate; the net runs
 hybridized, and losses and hits are read from the device once an epoch.
