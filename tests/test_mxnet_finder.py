@@ -119,8 +119,9 @@ def test_a_failed_import_is_cleaned_up():
         'else:\n'
         '    raise SystemExit("mxnet does without the finder here: drop it")\n'
         + INSTALL
-        + 'from mxnet import np\n'
-        'assert np.zeros(2).shape == (2,)\n'
+        + 'assert not [n for n in sys.modules if n.startswith("mxnet.")]\n'
+        'from mxnet import np\n'
+        'assert np.pad(np.zeros(2), 1).shape == (4,)\n'
     )
 
 
