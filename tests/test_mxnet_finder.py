@@ -121,7 +121,7 @@ def test_a_failed_import_is_cleaned_up():
         + INSTALL
         + 'assert not [n for n in sys.modules if n.startswith("mxnet.")]\n'
         'from mxnet import np\n'
-        'assert np.pad(np.zeros(2), 1).shape == (4,)\n'
+        'assert np.pad(np.zeros(2), (1, 1)).shape == (4,)\n'
     )
 
 
