@@ -98,21 +98,26 @@ class History:
 
     def save(self, path):
         """Write the history to `path`, whole or not at all."""
-        folder = os.path.dirname(os.path.abspath(path))
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix='.part')
-        try:
-            with open(handle, 'w', encoding='utf-8') as file:
-                file.write(self.to_json())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_whole(path, self.to_json())
 
     @classmethod
     def load(cls, path):
         """Return the history that `save` wrote to `path`."""
         with open(path, encoding='utf-8') as file:
             return cls.from_json(file.read())
+
+
+def write_whole(path, text):
+    """Write `text` to the file `path`, whole or not at all."""
+    folder = os.path.dirname(os.path.abspath(path))
+    handle, temporary = tempfile.mkstemp(dir=folder, suffix='.part')
+    try:
+        with open(handle, 'w', encoding='utf-8') as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
 
 
 def whole_number(name, value, at_least=1):
