@@ -128,10 +128,10 @@ def test_values(scheduler, lrs):
 def test_ten_thousand_points_take_20_ms(scheduler):
     seconds = []
     while len(seconds) < 20 and min(seconds, default=1) > 0.02:
-        start = time.perf_counter()
+        start = time.thread_time()
         for t in range(10_000):
             scheduler(t)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.thread_time() - start)
     assert min(seconds) <= 0.02
 
 
