@@ -31,6 +31,7 @@ RECIPES = {
     'constant_0.01': Recipe(ConstantScheduler(0.01)),
     'square_root': Recipe(SquareRootScheduler(1.0)),
     'square_root_0.5': Recipe(SquareRootScheduler(0.5)),
+    'square_root_0.6': Recipe(SquareRootScheduler(0.6)),
     'square_root_printed': Recipe(printed='square_root', per='update'),
     'factor': Recipe(FactorScheduler(0.9, 1e-2, 2.0)),
     'factor_0.5': Recipe(FactorScheduler(0.9, 1e-2, 0.5)),
@@ -41,6 +42,7 @@ RECIPES = {
     'warmup_cosine': Recipe(warmup_cosine(30, 0.5, 5, 0.01)),
     'warmup_cosine_printed': Recipe(printed='warmup_cosine', per='update'),
     'warmup_square_root': Recipe(WarmupScheduler(SquareRootScheduler(1.0), 5)),
+    'warmup_square_root_0.6': Recipe(WarmupScheduler(SquareRootScheduler(0.6), 5)),
 }
 
 
@@ -78,7 +80,9 @@ def table(names=None):
     rows = [('recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]
     for name in names or RECIPES:
         runs = load(name)
-        columns = zip(*((h.train_loss[-1], h.train_acc[-1], h.test_acc[-1]) for h in runs))
+        columns = zip(
+            *((h.train_loss[-1], h.train_acc[-1], h.test_acc[-1]) for h in runs)
+        )
         failed = sum(not h.train_loss[-1] < 2.29 for h in runs)
         rows.append(
             (name, len(runs), *(_spread(column) for column in columns), failed or '')

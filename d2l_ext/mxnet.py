@@ -28,7 +28,7 @@ try:
     import mxnet as mx
     from mxnet import autograd, gluon, np, npx
     from mxnet.gluon import nn
-except ImportError as error:
+except (ImportError, OSError) as error:
     raise ImportError(
         f'MXNet cannot be imported ({error}): run `python -m d2l_ext.install`'
     ) from error
