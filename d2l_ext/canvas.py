@@ -120,12 +120,17 @@ def _path(ax, x, y, simplify=True):
     pixels, begins = trace(ax, x, y, simplify)
     corner = ax.bbox.x0, ax.bbox.y1
     points = np.clip((pixels - corner) * (10, -10), -1e5, 1e5)
-    return ''.join(
-        f'{"M" if begin else "L"}{x},{y}'
-        for begin, (x, y) in zip(
-            begins, np.rint(points).astype(int).tolist(), strict=True
-        )
-    )
+    path, last = [], (None, None)
+    for begin, point in zip(begins, np.rint(points).astype(int).tolist(), strict=True):
+        across, down = point
+        if begin:
+            path.append(f'M{across},{down}')
+        elif across == last[0]:  # a staircase would be twice as long without V and H
+            path.append(f'V{down}')
+        else:
+            path.append(f'H{across}' if down == last[1] else f'L{across},{down}')
+        last = point
+    return ''.join(path)
 
 
 def _stroke(path, style):

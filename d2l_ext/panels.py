@@ -108,7 +108,7 @@ def schedule_panel(schedulers, num_epochs, per='epoch', batches_per_epoch=235):
         ]
         lines[label] = _staircase(rates, batches)
         notes[label] = _describe(np.array(rates), per)
-    return Panel(lines, 'epoch', 'learning rate', note=_sentence(notes))
+    return Panel(lines, 'epoch', 'learning rate', ylim=(0, None), note=_sentence(notes))
 
 
 def history_panels(history):
@@ -156,7 +156,7 @@ def history_panels(history):
         if run.lr and run.recipe.get('batches_per_epoch')
     }
     if rates:
-        panels.append(Panel(rates, ylabel='learning rate', **shared))
+        panels.append(Panel(rates, ylabel='learning rate', ylim=(0, None), **shared))
     return panels
 
 

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from d2l_ext.data import LABELS
 from d2l_ext.panels import Panel, history_panels, schedule_panel
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     'Picture',
     'figure',
     'history_panels',
+    'images',
     'schedule_panel',
 ]
 
@@ -95,6 +97,21 @@ def figure(*panels, columns=None):
     return filled(drawn, panels)
 
 
+def images(X, labels):
+    """Return a `Picture` of greyscale images in a row, each with its label.
+
+    `X`: shape (n, height, width) or (n, 1, height, width), `labels`: n class numbers.
+    """
+    names = [LABELS[int(label)] for label in labels]
+    row = Figure(figsize=(WIDTH / DPI, 100 / DPI), dpi=DPI, facecolor='white')
+    for i, (image, name) in enumerate(zip(X, names, strict=True)):
+        ax = row.add_axes((i / len(names), 0, 0.96 / len(names), 0.8))
+        ax.imshow(np.squeeze(image), cmap='gray_r')
+        ax.set_title(name, fontsize=9, color='#333333')
+        ax.axis('off')
+    return Picture(row, f'Images: {", ".join(names)}')
+
+
 def styles(panels):
     """Return {label: Style} for the lines and bands of panels shown together."""
     labels = dict.fromkeys(
@@ -143,7 +160,7 @@ def _fit_y(y, log):
     low, high = y.min(), y.max()
     if log:
         return 10 ** _down(math.log10(low)), 10 ** -_down(-math.log10(high))
-    if 0 <= low <= high / 2:
+    if 0 <= low <= high / 2 or 0 < low == high:
         low = 0
     step = _round(max(high - low or abs(high) or 1, 1e-300) / 5)
     low = low if low == 0 else math.floor(low / step - 0.1) * step
@@ -240,8 +257,10 @@ def _legend(panel, styles, width):
         handles.append(Line2D([], [], label='pinned', **_look(PINNED)))
     if not handles:
         return handles, 0, 1
-    longest = max(len(handle.get_label()) for handle in handles)
-    columns = min(len(handles), max(1, int(width / (46 + 6 * longest))))
+    widths = [46 + 6 * len(handle.get_label()) for handle in handles]
+    columns = max(1, int(width / max(widths)))
+    if len(handles) <= columns or sum(widths) <= width:
+        columns = len(handles)
     return handles, math.ceil(len(handles) / columns), columns
 
 

@@ -23,9 +23,14 @@ def panel(y=(1, 2, 3), **other):
 def points(svg):
     """Return the points of an SVG's last path, pixels of the whole picture."""
     box = re.findall(r'<svg x="([\d.]+)" y="([\d.]+)"', svg)[-1]
-    path = re.findall(r' d="([^"]*)"|d="([^"]*)"', svg)[-1]
-    xy = re.findall(r'[ML](-?\d+),(-?\d+)', ''.join(path))
-    return np.array(xy, float) / 10 + np.array(box, float)
+    found = [(0.0, 0.0)]
+    for command, at in re.findall(
+        r'([MLHV])([-\d,]+)', re.findall(r' d="(.*?)"', svg)[-1]
+    ):
+        x, y = found[-1]
+        given = [float(number) / 10 for number in at.split(',')]
+        found.append({'H': (given[0], y), 'V': (x, given[0])}.get(command, (*given,)))
+    return np.array(found[1:]) + np.array(box, float)
 
 
 def test_an_epoch_schedule_is_constant_within_each_epoch():
@@ -134,8 +139,11 @@ def test_text_stays_inside_the_picture():
 
 
 @pytest.mark.parametrize('log', [False, True])
-def test_the_moving_line_lies_where_matplotlib_would_draw_it(log):
-    canvas, shown = Canvas(), panel(np.geomspace(1, 1e-3, 40), log=log)
+@pytest.mark.parametrize('repeat', [1, 2])
+def test_the_moving_line_lies_where_matplotlib_would_draw_it(log, repeat):
+    canvas, y = Canvas(), np.geomspace(1, 1e-3, 40).repeat(repeat)
+    x = np.arange(41).repeat(repeat)[repeat - 1 :][: y.size]
+    shown = Panel({'y': (x, y)}, 'x', 'y', log=log)
     seen = points(canvas.draw([shown]))
     seen = seen[np.r_[True, np.any(np.diff(seen, axis=0), axis=1)]]
     ax = canvas._figure.axes[0]
@@ -198,6 +206,12 @@ def test_given_limits_are_kept():
 def test_whatever_the_data_there_is_a_picture(y, log):
     assert figure(panel(y, log=log)).png
     assert 'nan' not in Canvas().draw([panel(y, log=log)])
+
+
+def test_the_second_line_is_dashed_in_the_moving_layer_too():
+    lines = {name: ([0, 1], [0, 1]) for name in 'ab'}
+    paths = re.findall('<path[^>]*>', Canvas().draw([Panel(lines, 'x', 'y')]))
+    assert ['stroke-dasharray="110,44"' in path for path in paths] == [False, True]
 
 
 def test_a_lone_point_is_a_dot():
