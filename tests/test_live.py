@@ -128,7 +128,8 @@ def test_buttons_are_the_methods_and_may_be_pressed_in_another_thread():
             await until(condition)
         assert steps.threads == {threading.get_ident()}
 
-    asyncio.run(read())
+    # in debug mode a loop refuses what is not called through its own thread
+    asyncio.run(read(), debug=True)
 
 
 def test_an_error_becomes_a_sentence_and_start_begins_anew():
