@@ -20,7 +20,7 @@ import numpy
 from d2l_ext import _mxnet_finder
 from d2l_ext.data import load_fashion_mnist
 from d2l_ext.progress import Progress
-from d2l_ext.schedulers import ConstantScheduler, SquareRootScheduler
+from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import History, scheduled_lr, whole_number, xavier
 
 _mxnet_finder.install()
@@ -33,6 +33,20 @@ except (ImportError, OSError) as error:
         f'MXNet cannot be imported ({error}): run `python -m d2l_ext.install`'
     ) from error
 
+from d2l_ext._mxnet_trainer import forget, lr_scheduler, printed_scheduler, take_over
+
+__all__ = [
+    'Batches',
+    'evaluate_accuracy',
+    'lenet',
+    'load_data_fashion_mnist',
+    'lr_scheduler',
+    'printed_scheduler',
+    'run',
+    'train',
+    'train_steps',
+    'try_gpu',
+]
 
 # What MXNet says on a GPU, and on a CPU
 OUT_OF_MEMORY = 'out of memory', 'failed to allocate'
@@ -182,7 +196,7 @@ def train_steps(
     _check_np()
     num_epochs = whole_number('num_epochs', num_epochs)
     seed = whole_number('seed', seed, at_least=0)
-    found_lr, recorder = trainer.optimizer.lr, _take_over(trainer, scheduler)
+    found_lr, recorder = trainer.optimizer.lr, take_over(trainer, scheduler)
     followed = scheduler or recorder or ConstantScheduler(trainer.learning_rate)
     rng = numpy.random.default_rng(seed)
     mx.random.seed(int(rng.integers(2**31)))  # for nets with dropout
@@ -201,7 +215,7 @@ def train_steps(
     )
     try:
         _initialize(net, train_iter, device, rng)
-        _forget(trainer)
+        forget(trainer)
         net.hybridize(static_alloc=True, static_shape=True)
         for epoch in range(num_epochs):
             start = time.perf_counter()
@@ -258,43 +272,6 @@ def evaluate_accuracy(net, data_iter, device):
     return float(hits) / count
 
 
-def lr_scheduler(scheduler, batches_per_epoch=1):
-    """Return `scheduler` as an `mx.lr_scheduler.LRScheduler` for a `gluon.Trainer`.
-
-    MXNet counts updates from 1; the first update here gets scheduler(0). t counts
-    updates, or epochs of `batches_per_epoch` updates where that is given. The rates
-    stand even where an optimizer with a rate of its own, such as Adam, prints that it
-    has overwritten them.
-    """
-    return _LRScheduler(scheduler, whole_number('batches_per_epoch', batches_per_epoch))
-
-
-def printed_scheduler(name):
-    """Return a scheduler object of the book's section as its training cells got it.
-
-    `name`: 'square_root', 'multi_factor', 'cosine' or 'warmup_cosine'. MXNet's own
-    class with the arguments printed there, asked for the 40 values of its plot first.
-    """
-    made = {
-        'square_root': lambda: SquareRootScheduler(base_lr=1.0),
-        'multi_factor': lambda: mx.lr_scheduler.MultiFactorScheduler(
-            step=[15, 30], factor=0.5, base_lr=0.5
-        ),
-        'cosine': lambda: mx.lr_scheduler.CosineScheduler(
-            max_update=40, base_lr=0.5, final_lr=0.01
-        ),
-        'warmup_cosine': lambda: mx.lr_scheduler.CosineScheduler(
-            max_update=40, warmup_steps=5, base_lr=0.5, final_lr=0.01
-        ),
-    }
-    if name not in made:
-        raise ValueError(f'name must be one of {", ".join(made)}, got {name!r}')
-    scheduler = made[name]()
-    for t in range(40):
-        scheduler(t)
-    return scheduler
-
-
 @mx.util.use_np
 def run(recipe, seed, progress=False):
     """Train as `recipe` says and return the `History`."""
@@ -323,51 +300,6 @@ def run(recipe, seed, progress=False):
     )
 
 
-class _LRScheduler(mx.lr_scheduler.LRScheduler):
-    def __init__(self, scheduler, batches_per_epoch):
-        super().__init__(base_lr=getattr(scheduler, 'base_lr', scheduler(0)))
-        self.scheduler, self.batches_per_epoch = scheduler, batches_per_epoch
-
-    def __call__(self, num_update):
-        return self.scheduler(max(num_update - 1, 0) // self.batches_per_epoch)
-
-    def __repr__(self):
-        return f'lr_scheduler({self.scheduler!r}, {self.batches_per_epoch})'
-
-
-class _Recorder:
-    """Stands before a trainer's own scheduler and notes what it answers."""
-
-    def __init__(self, lr_scheduler):
-        self.lr_scheduler, self.num_update, self.last = lr_scheduler, None, None
-
-    def __call__(self, num_update):
-        lr = self.lr_scheduler(num_update)
-        # MXNet asks once per group of arrays; the first answer stands for the update
-        if num_update != self.num_update:
-            self.num_update, self.last = num_update, float(lr)
-        return lr
-
-    def __repr__(self):
-        # Python's own repr has an address in it, which no two runs share
-        named = type(self.lr_scheduler).__repr__ is not object.__repr__
-        return repr(self.lr_scheduler) if named else type(self.lr_scheduler).__name__
-
-
-def _take_over(trainer, scheduler):
-    """Return a recorder of the trainer's own scheduler, None if it has none."""
-    own = trainer.optimizer.lr_scheduler
-    if own is None:
-        return None
-    if scheduler is not None:
-        raise ValueError(
-            f'trainer already has the lr_scheduler {_Recorder(own)!r}: give a schedule '
-            f'to the trainer or to train, not to both'
-        )
-    trainer.optimizer.lr_scheduler = _Recorder(own)
-    return trainer.optimizer.lr_scheduler
-
-
 def _initialize(net, train_iter, device, rng):
     net.initialize(ctx=device, force_reinit=True)
     X, _ = next(iter(train_iter))
@@ -375,17 +307,6 @@ def _initialize(net, train_iter, device, rng):
     for name, parameter in net.collect_params().items():
         if name.endswith('weight'):
             parameter.set_data(np.array(xavier(parameter.shape, rng)))
-
-
-def _forget(trainer):
-    """Make a used trainer as good as new: no momentum, no update counted."""
-    optimizer = trainer.optimizer
-    optimizer.num_update = optimizer.begin_num_update
-    for counts in optimizer._all_index_update_counts.values():
-        counts.clear()
-    for updater in trainer._updaters:
-        updater.states.clear()
-        updater.states_synced.clear()
 
 
 def _passes(train_iter, rng):

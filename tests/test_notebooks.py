@@ -25,7 +25,15 @@ def is_live(cell):
 
 
 def test_the_section_is_all_there():
-    names = 'index toy_problem schedulers factor multi_factor cosine warmup'.split()
+    names = [
+        'index',
+        'toy_problem',
+        'schedulers',
+        'factor',
+        'multi_factor',
+        'cosine',
+        'warmup',
+    ]
     stems = [path.stem for path in PATHS]
     assert [f'{i:02}_{name}' for i, name in enumerate(names)] == stems[:7]
 
@@ -71,7 +79,7 @@ def test_every_explorer_has_a_task_and_a_picture_that_stays(notebook):
     for cell in notebook.cells:
         if cell.cell_type == 'markdown':
             text = cell.source
-        elif re.search(r'^(Explorer|HandSetRate)\(', cell.source, re.M):
+        elif re.search(r'^(Explorer|HandSetRate)\(', cell.source, re.MULTILINE):
             assert '**Task.**' in text
             assert any('image/png' in out.get('data', {}) for out in cell.outputs)
 

@@ -26,7 +26,7 @@ OWNERS = {
     'd2l': {'bench'},
     'ipywidgets': {'explorers', 'live'},
     'matplotlib': {'plots'},
-    'mxnet': {'bench', 'mxnet'},
+    'mxnet': {'_mxnet_trainer', 'bench', 'mxnet'},
     'torch': {'bench', 'torch'},
 }
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'data', 'experiments', 'install'}

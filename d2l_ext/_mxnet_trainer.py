@@ -1,0 +1,102 @@
+"""What a `gluon.Trainer` brings along: a scheduler of its own, and what it counted.
+
+Imported by `mxnet.py` alone, once that has made MXNet importable.
+"""
+
+import mxnet as mx
+
+from d2l_ext.schedulers import SquareRootScheduler
+from d2l_ext.training import whole_number
+
+
+def lr_scheduler(scheduler, batches_per_epoch=1):
+    """Return `scheduler` as an `mx.lr_scheduler.LRScheduler` for a `gluon.Trainer`.
+
+    MXNet counts updates from 1; the first update here gets scheduler(0). t counts
+    updates, or epochs of `batches_per_epoch` updates where that is given. The rates
+    stand even where an optimizer with a rate of its own, such as Adam, prints that it
+    has overwritten them.
+    """
+    return _LRScheduler(scheduler, whole_number('batches_per_epoch', batches_per_epoch))
+
+
+def printed_scheduler(name):
+    """Return a scheduler object of the book's section as its training cells got it.
+
+    `name`: 'square_root', 'multi_factor', 'cosine' or 'warmup_cosine'. MXNet's own
+    class with the arguments printed there, asked for the 40 values of its plot first.
+    """
+    made = {
+        'square_root': lambda: SquareRootScheduler(base_lr=1.0),
+        'multi_factor': lambda: mx.lr_scheduler.MultiFactorScheduler(
+            step=[15, 30], factor=0.5, base_lr=0.5
+        ),
+        'cosine': lambda: mx.lr_scheduler.CosineScheduler(
+            max_update=40, base_lr=0.5, final_lr=0.01
+        ),
+        'warmup_cosine': lambda: mx.lr_scheduler.CosineScheduler(
+            max_update=40, warmup_steps=5, base_lr=0.5, final_lr=0.01
+        ),
+    }
+    if name not in made:
+        raise ValueError(f'name must be one of {", ".join(made)}, got {name!r}')
+    scheduler = made[name]()
+    for t in range(40):
+        scheduler(t)
+    return scheduler
+
+
+class _LRScheduler(mx.lr_scheduler.LRScheduler):
+    def __init__(self, scheduler, batches_per_epoch):
+        super().__init__(base_lr=getattr(scheduler, 'base_lr', scheduler(0)))
+        self.scheduler, self.batches_per_epoch = scheduler, batches_per_epoch
+
+    def __call__(self, num_update):
+        return self.scheduler(max(num_update - 1, 0) // self.batches_per_epoch)
+
+    def __repr__(self):
+        return f'lr_scheduler({self.scheduler!r}, {self.batches_per_epoch})'
+
+
+class Recorder:
+    """Stands before a trainer's own scheduler and notes what it answers."""
+
+    def __init__(self, lr_scheduler):
+        self.lr_scheduler, self.num_update, self.last = lr_scheduler, None, None
+
+    def __call__(self, num_update):
+        lr = self.lr_scheduler(num_update)
+        # MXNet asks once per group of arrays; the first answer stands for the update
+        if num_update != self.num_update:
+            self.num_update, self.last = num_update, float(lr)
+        return lr
+
+    def __repr__(self):
+        # Python's own repr has an address in it, which no two runs share
+        named = type(self.lr_scheduler).__repr__ is not object.__repr__
+        return repr(self.lr_scheduler) if named else type(self.lr_scheduler).__name__
+
+
+def take_over(trainer, scheduler):
+    """Return a recorder of the trainer's own scheduler, None if it has none."""
+    own = trainer.optimizer.lr_scheduler
+    if own is None:
+        return None
+    if scheduler is not None:
+        raise ValueError(
+            f'trainer already has the lr_scheduler {Recorder(own)!r}: give a schedule '
+            f'to the trainer or to train, not to both'
+        )
+    trainer.optimizer.lr_scheduler = Recorder(own)
+    return trainer.optimizer.lr_scheduler
+
+
+def forget(trainer):
+    """Make a used trainer as good as new: no momentum, no update counted."""
+    optimizer = trainer.optimizer
+    optimizer.num_update = optimizer.begin_num_update
+    for counts in optimizer._all_index_update_counts.values():
+        counts.clear()
+    for updater in trainer._updaters:
+        updater.states.clear()
+        updater.states_synced.clear()
