@@ -10,18 +10,10 @@ The schedule is asked by the training loop, which sets the trainer's rate; the n
 hybridized, and losses and hits are read from the device once an epoch.
 """
 
-import datetime
-import math
-import platform
-import time
-
-import numpy
-
-from d2l_ext import _mxnet_finder
+from d2l_ext import _mxnet_finder, loop
 from d2l_ext.data import load_fashion_mnist
-from d2l_ext.progress import Progress
 from d2l_ext.schedulers import ConstantScheduler
-from d2l_ext.training import History, scheduled_lr, whole_number, xavier
+from d2l_ext.training import xavier
 
 _mxnet_finder.install()
 try:
@@ -48,49 +40,17 @@ __all__ = [
     'try_gpu',
 ]
 
-# What MXNet says on a GPU, and on a CPU
-OUT_OF_MEMORY = 'out of memory', 'failed to allocate'
 
+class Batches(loop.Batches):
+    """Minibatches of MXNet arrays on one device: `loop.Batches` says how."""
 
-class Batches:
-    """Minibatches of arrays that live on one device.
+    def on_device(self, order):
+        """Return an order, a NumPy array of int32, as an array beside X."""
+        return np.array(order, dtype='int32', ctx=self.X.ctx)
 
-    Iterating gives `(X, y)` with X of shape (batch_size, ...) and y of shape
-    (batch_size,); the last batch holds what is left. With `shuffle` the order is new
-    in each pass: from `rng` in `shuffled(rng)`, from the operating system otherwise.
-    """
-
-    def __init__(self, X, y, batch_size, shuffle=False):
-        if len(X) != len(y):
-            raise ValueError(f'X and y must be of one length, got {len(X)}, {len(y)}')
-        self.X, self.y, self.shuffle = X, y, shuffle
-        self.batch_size = whole_number('batch_size', batch_size)
-        if self.batch_size > len(X):
-            raise ValueError(
-                f'batch_size must be at most {len(X)}, the number of examples, '
-                f'got {batch_size!r}'
-            )
-
-    def __len__(self):
-        return math.ceil(len(self.X) / self.batch_size)
-
-    def __iter__(self):
-        if self.shuffle:
-            return self.shuffled(numpy.random.default_rng())
-        return self._take(None)
-
-    def shuffled(self, rng):
-        """Iterate in an order drawn from `rng`, a NumPy generator."""
-        order = rng.permutation(len(self.X)).astype('int32')
-        return self._take(np.array(order, dtype='int32', ctx=self.X.ctx))
-
-    def _take(self, order):
-        for i in range(0, len(self.X), self.batch_size):
-            rows = slice(i, min(i + self.batch_size, len(self.X)))
-            if order is None:
-                yield self.X[rows], self.y[rows]
-            else:
-                yield self.X.take(order[rows], 0), self.y.take(order[rows], 0)
+    def rows(self, array, order):
+        """Return the rows of `array` that `order` names, in that order."""
+        return array.take(order, 0)
 
 
 def try_gpu(i=0):
@@ -163,16 +123,7 @@ def train(
         net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler, per,
         seed,
     )  # fmt: skip
-    history, shown = History(), Progress() if progress else None
-    try:
-        for history in steps:
-            if shown:
-                shown.update(history)
-    except KeyboardInterrupt:
-        history.status = 'stopped'
-    if shown:
-        shown.close(history)
-    return history
+    return loop.train(steps, progress)
 
 
 def train_steps(
@@ -194,73 +145,10 @@ def train_steps(
     bounds its length, so that a rate set by hand takes effect within so many updates.
     """
     _check_np()
-    num_epochs = whole_number('num_epochs', num_epochs)
-    seed = whole_number('seed', seed, at_least=0)
-    found_lr, recorder = trainer.optimizer.lr, take_over(trainer, scheduler)
-    followed = scheduler or recorder or ConstantScheduler(trainer.learning_rate)
-    rng = numpy.random.default_rng(seed)
-    mx.random.seed(int(rng.integers(2**31)))  # for nets with dropout
-    history = History(
-        recipe={
-            'scheduler': repr(followed),
-            'per': per if scheduler else 'update',
-            'num_epochs': num_epochs,
-            'batch_size': getattr(train_iter, 'batch_size', None),
-            'batches_per_epoch': len(train_iter),
-            'optimizer': type(trainer.optimizer).__name__.lower(),
-            'seed': seed,
-            'backend': 'mxnet',
-        },
-        environment=_environment(device),
+    learner = _Learner(net, loss, trainer, device)
+    yield from loop.steps(
+        learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue
     )
-    try:
-        _initialize(net, train_iter, device, rng)
-        forget(trainer)
-        net.hybridize(static_alloc=True, static_shape=True)
-        for epoch in range(num_epochs):
-            start = time.perf_counter()
-            sums, count, waiting = np.zeros(2, ctx=device), 0, []
-            for X, y in _passes(train_iter, rng):
-                if scheduler is not None:
-                    update = len(history.lr)
-                    lr = scheduled_lr(scheduler, per, epoch, update, history.train_loss)
-                    trainer.set_learning_rate(lr)
-                X, y = X.as_in_ctx(device), y.as_in_ctx(device)
-                with autograd.record():
-                    y_hat = net(X)
-                    l = loss(y_hat, y)
-                l.backward()
-                trainer.step(len(X))
-                history.lr.append(recorder.last if recorder else trainer.learning_rate)
-                sums += np.stack([l.sum(), _hits(y_hat, y)])
-                count += len(X)
-                if queue:
-                    waiting.append(l)
-                    if len(waiting) > queue:
-                        waiting.pop(0).wait_to_read()
-                yield history
-            test_acc = evaluate_accuracy(net, test_iter, device)
-            train_loss, train_acc = (float(total) / count for total in sums.asnumpy())
-            history.seconds.append(time.perf_counter() - start)
-            history.test_acc.append(test_acc)
-            history.train_acc.append(train_acc)
-            # last, as an epoch counts as finished once it has a loss
-            history.train_loss.append(train_loss)
-            if not math.isfinite(train_loss):
-                history.status = 'diverged'
-                break
-        else:
-            history.status = 'finished'
-    except mx.base.MXNetError as error:
-        if not any(words in str(error).lower() for words in OUT_OF_MEMORY):
-            raise
-        history.status = 'out of memory'
-    finally:
-        if recorder:
-            trainer.optimizer.lr_scheduler = recorder.lr_scheduler
-        else:
-            trainer.set_learning_rate(found_lr)
-    yield history
 
 
 def evaluate_accuracy(net, data_iter, device):
@@ -300,19 +188,74 @@ def run(recipe, seed, progress=False):
     )
 
 
-def _initialize(net, train_iter, device, rng):
-    net.initialize(ctx=device, force_reinit=True)
-    X, _ = next(iter(train_iter))
-    net(X[:1].as_in_ctx(device))  # tells the layers their shapes
-    for name, parameter in net.collect_params().items():
-        if name.endswith('weight'):
-            parameter.set_data(np.array(xavier(parameter.shape, rng)))
+class _Learner:
+    """The net, the loss and the trainer, as `loop.steps` drives them."""
 
+    backend = 'mxnet'
 
-def _passes(train_iter, rng):
-    if getattr(train_iter, 'shuffle', False):
-        return train_iter.shuffled(rng)
-    return iter(train_iter)
+    def __init__(self, net, loss, trainer, device):
+        self.net, self.loss, self.trainer, self.device = net, loss, trainer, device
+        self.optimizer = type(trainer.optimizer).__name__.lower()
+        self.found_lr = trainer.optimizer.lr
+
+    def take_over(self, scheduler):
+        """Return the schedule that the trainer follows by itself."""
+        self.recorder = take_over(self.trainer, scheduler)
+        return self.recorder or ConstantScheduler(self.trainer.learning_rate)
+
+    def seed(self, seed):
+        """Seed what the net itself draws, as dropout does."""
+        mx.random.seed(seed)
+
+    def begin(self, train_iter, rng):
+        """Draw the first weights; make the trainer as good as new."""
+        self.net.initialize(ctx=self.device, force_reinit=True)
+        X, _ = next(iter(train_iter))
+        self.net(X[:1].as_in_ctx(self.device))  # tells the layers their shapes
+        for name, parameter in self.net.collect_params().items():
+            if name.endswith('weight'):
+                parameter.set_data(np.array(xavier(parameter.shape, rng)))
+        forget(self.trainer)
+        self.net.hybridize(static_alloc=True, static_shape=True)
+        self.sums = np.zeros(2, ctx=self.device)
+
+    def update(self, X, y, lr):
+        """Queue one update; return a function that waits for it."""
+        if lr is not None:
+            self.trainer.set_learning_rate(lr)
+        X, y = X.as_in_ctx(self.device), y.as_in_ctx(self.device)
+        with autograd.record():
+            y_hat = self.net(X)
+            l = self.loss(y_hat, y)
+        l.backward()
+        self.trainer.step(len(X))
+        self.sums += np.stack([l.sum(), _hits(y_hat, y)])
+        return l.wait_to_read
+
+    def applied_lr(self):
+        """Return the rate of the last update."""
+        return self.recorder.last if self.recorder else self.trainer.learning_rate
+
+    def totals(self):
+        """Return summed loss and hits since the last call: waits for the device."""
+        totals = [float(total) for total in self.sums.asnumpy()]
+        self.sums[:] = 0
+        return totals
+
+    def accuracy(self, test_iter):
+        """Return the share of `test_iter` that the net gets right."""
+        return evaluate_accuracy(self.net, test_iter, self.device)
+
+    def end(self):
+        """Give the trainer back with the rate or the scheduler that it came with."""
+        if self.recorder:
+            self.trainer.optimizer.lr_scheduler = self.recorder.lr_scheduler
+        else:
+            self.trainer.set_learning_rate(self.found_lr)
+
+    def environment(self):
+        """Return what the run's numbers may depend on."""
+        return {'mxnet': mx.__version__, 'device': str(self.device)}
 
 
 def _hits(y_hat, y):
@@ -325,14 +268,3 @@ def _check_np():
         raise RuntimeError(
             'call npx.set_np() first: d2l_ext uses MXNet arrays as NumPy'
         )
-
-
-def _environment(device):
-    return {
-        'mxnet': mx.__version__,
-        'numpy': numpy.__version__,
-        'python': platform.python_version(),
-        'machine': platform.machine(),
-        'device': str(device),
-        'date': datetime.date.today().isoformat(),
-    }

@@ -30,7 +30,7 @@ OWNERS = {
     'torch': {'bench', 'torch'},
 }
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'data', 'experiments', 'install'}
-LIGHT |= {'panels', 'progress', 'schedulers', 'theory', 'training'}
+LIGHT |= {'loop', 'panels', 'progress', 'schedulers', 'theory', 'training'}
 
 
 def imported(nodes):

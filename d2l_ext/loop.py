@@ -1,0 +1,142 @@
+"""The training loop, which both backends share: it names no framework.
+
+A backend brings a learner, that is a net, a loss and an optimizer on a device:
+`begin(train_iter, rng)`, `update(X, y, lr)`, `accuracy(test_iter)`, `totals()` and
+`end()`, as written out in `mxnet.py` and `torch.py`.
+"""
+
+import datetime
+import math
+import platform
+import time
+
+import numpy
+
+from d2l_ext.progress import Progress
+from d2l_ext.training import History, scheduled_lr, whole_number
+
+# What MXNet says on a GPU and on a CPU; PyTorch says the first two
+OUT_OF_MEMORY = 'out of memory', "can't allocate memory", 'failed to allocate'
+
+
+class Batches:
+    """Minibatches of arrays that live on one device.
+
+    Iterating gives `(X, y)` with X of shape (batch_size, ...) and y of shape
+    (batch_size,); the last batch holds what is left. With `shuffle` the order is new
+    in each pass: from `rng` in `shuffled(rng)`, from the operating system otherwise.
+    """
+
+    def __init__(self, X, y, batch_size, shuffle=False):
+        if len(X) != len(y):
+            raise ValueError(f'X and y must be of one length, got {len(X)}, {len(y)}')
+        self.X, self.y, self.shuffle = X, y, shuffle
+        self.batch_size = whole_number('batch_size', batch_size)
+        if self.batch_size > len(X):
+            raise ValueError(
+                f'batch_size must be at most {len(X)}, the number of examples, '
+                f'got {batch_size!r}'
+            )
+
+    def __len__(self):
+        return math.ceil(len(self.X) / self.batch_size)
+
+    def __iter__(self):
+        if self.shuffle:
+            return self.shuffled(numpy.random.default_rng())
+        return self._take(None)
+
+    def shuffled(self, rng):
+        """Iterate in an order drawn from `rng`, a NumPy generator."""
+        return self._take(self.on_device(rng.permutation(len(self.X)).astype('int32')))
+
+    def _take(self, order):
+        for i in range(0, len(self.X), self.batch_size):
+            rows = slice(i, min(i + self.batch_size, len(self.X)))
+            if order is None:
+                yield self.X[rows], self.y[rows]
+            else:
+                yield self.rows(self.X, order[rows]), self.rows(self.y, order[rows])
+
+
+def train(steps, progress):
+    """Run `steps` to its end, or to Ctrl-C, and return the last `History`."""
+    history, shown = History(), Progress() if progress else None
+    try:
+        for history in steps:
+            if shown:
+                shown.update(history)
+    except KeyboardInterrupt:
+        history.status = 'stopped'
+    if shown:
+        shown.close(history)
+    return history
+
+
+def steps(learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue):
+    """Train `learner` and yield the growing `History` after every update."""
+    num_epochs = whole_number('num_epochs', num_epochs)
+    seed = whole_number('seed', seed, at_least=0)
+    own = learner.take_over(scheduler)
+    rng = numpy.random.default_rng(seed)
+    learner.seed(int(rng.integers(2**31)))
+    history = History(
+        recipe={
+            'scheduler': repr(scheduler or own),
+            'per': per if scheduler else 'update',
+            'num_epochs': num_epochs,
+            'batch_size': getattr(train_iter, 'batch_size', None),
+            'batches_per_epoch': len(train_iter),
+            'optimizer': learner.optimizer,
+            'seed': seed,
+            'backend': learner.backend,
+        },
+        environment=learner.environment()
+        | {
+            'numpy': numpy.__version__,
+            'python': platform.python_version(),
+            'machine': platform.machine(),
+            'date': datetime.date.today().isoformat(),
+        },
+    )
+    try:
+        learner.begin(train_iter, rng)
+        for epoch in range(num_epochs):
+            start, count, waiting = time.perf_counter(), 0, []
+            for X, y in _passes(train_iter, rng):
+                lr, update = None, len(history.lr)
+                if scheduler is not None:
+                    lr = scheduled_lr(scheduler, per, epoch, update, history.train_loss)
+                wait = learner.update(X, y, lr)
+                history.lr.append(learner.applied_lr())
+                count += len(X)
+                if queue:
+                    waiting.append(wait)
+                    if len(waiting) > queue:
+                        waiting.pop(0)()
+                yield history
+            test_acc = learner.accuracy(test_iter)
+            train_loss, train_acc = (total / count for total in learner.totals())
+            history.seconds.append(time.perf_counter() - start)
+            history.test_acc.append(test_acc)
+            history.train_acc.append(train_acc)
+            # last, as an epoch counts as finished once it has a loss
+            history.train_loss.append(train_loss)
+            if not math.isfinite(train_loss):
+                history.status = 'diverged'
+                break
+        else:
+            history.status = 'finished'
+    except RuntimeError as error:
+        if not any(words in str(error).lower() for words in OUT_OF_MEMORY):
+            raise
+        history.status = 'out of memory'
+    finally:
+        learner.end()
+    yield history
+
+
+def _passes(train_iter, rng):
+    if getattr(train_iter, 'shuffle', False):
+        return train_iter.shuffled(rng)
+    return iter(train_iter)
