@@ -12,7 +12,7 @@ from pathlib import Path
 FOLDER = Path(sys.prefix, 'share', 'd2l_ext', 'cuda11')
 
 # Each before those that need it
-_SONAMES = (
+SONAMES = (
     'libcudart.so.11.0',
     'libnvToolsExt.so.1',
     'libnvrtc.so.11.2',
@@ -56,6 +56,15 @@ def _attribute(cuda, attribute, index):
     return value.value
 
 
+def fits(capability):
+    """Tell whether MXNet's last release has code for this compute capability.
+
+    >>> fits((8, 9)), fits((9, 0))
+    (True, False)
+    """
+    return (5, 0) <= capability < (9, 0)
+
+
 def preload(folder=FOLDER):
     """Load the libraries found in `folder`; return the names of those that would not.
 
@@ -65,7 +74,7 @@ def preload(folder=FOLDER):
     if not folder.is_dir():
         return []
     missing = []
-    for soname in _SONAMES:
+    for soname in SONAMES:
         path = next(folder.glob(f'nvidia/*/lib/{soname}'), soname)
         try:
             ctypes.CDLL(str(path))

@@ -10,6 +10,8 @@ import csv
 import importlib.metadata
 import importlib.util
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -41,9 +43,35 @@ def choose(capabilities):
         return 'mxnet', 'the NVIDIA driver offers no GPU'
     major, minor = capabilities[0]
     found = f'the GPU has compute capability {major}.{minor}'
-    if (5, 0) <= (major, minor) < (9, 0):
+    if _cuda11.fits((major, minor)):
         return 'mxnet-cu117', found
     return 'mxnet', f'{found}, MXNet knows 5.0 to 8.9'
+
+
+def remedy(error):
+    """Return what to do about `error`, text or exception, from `import mxnet`.
+
+    >>> 'the NVIDIA driver' in remedy('libcuda.so.1: cannot open shared object file')
+    True
+    """
+    command = f'run `{shlex.quote(sys.executable)} -m d2l_ext.install`'
+    library = re.match(r'.*?(lib[\w+-]+\.so[.\d]*): cannot open', str(error), re.DOTALL)
+    if library is None:
+        return command
+    if library[1] == 'libcuda.so.1':
+        return (
+            "this is MXNet's wheel for GPUs, which needs the NVIDIA driver: install the"
+            f' driver, or {command} for the CPU wheel'
+        )
+    if library[1] in _cuda11.SONAMES:
+        return (
+            "this is MXNet's wheel for GPUs, without its CUDA 11 libraries: "
+            f'{command}, which adds them or takes the CPU wheel'
+        )
+    return (
+        f'the system has {library[1]}: on Debian and Ubuntu,'
+        ' apt-get install libgomp1 libquadmath0'
+    )
 
 
 def is_whole(name, version):
@@ -123,8 +151,7 @@ def _import_mxnet():
     if run.returncode:
         raise RuntimeError(
             f'MXNet is installed but cannot be imported: {run.stderr.strip()[-300:]}\n'
-            'If a library (.so) is missing, the system has it: on Debian and Ubuntu'
-            ' apt-get install libgomp1 libquadmath0'
+            f'What to do: {remedy(run.stderr)}'
         )
 
 

@@ -10,7 +10,9 @@ The schedule is asked by the training loop, which sets the trainer's rate; the n
 hybridized, and losses and hits are read from the device once an epoch.
 """
 
-from d2l_ext import _mxnet_finder, loop
+import warnings
+
+from d2l_ext import _cuda11, _mxnet_finder, install, loop
 from d2l_ext.data import load_fashion_mnist
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import xavier
@@ -22,7 +24,7 @@ try:
     from mxnet.gluon import nn
 except (ImportError, OSError) as error:
     raise ImportError(
-        f'MXNet cannot be imported ({error}): run `python -m d2l_ext.install`'
+        f'MXNet cannot be imported ({error}): {install.remedy(error)}'
     ) from error
 
 from d2l_ext._mxnet_trainer import forget, lr_scheduler, printed_scheduler, take_over
@@ -54,8 +56,19 @@ class Batches(loop.Batches):
 
 
 def try_gpu(i=0):
-    """Return `gpu(i)` if MXNet can drive one, else `cpu()`."""
-    return npx.gpu(i) if npx.num_gpus() > i else npx.cpu()
+    """Return `gpu(i)` if MXNet can drive it, else `cpu()`.
+
+    Warns, and says why, where the machine has that GPU all the same.
+    """
+    capabilities = (_cuda11.capabilities() or ())[i:]
+    wheel, why = install.choose(capabilities)
+    if wheel == 'mxnet-cu117' and npx.num_gpus() > i:
+        return npx.gpu(i)
+    if capabilities:
+        if wheel == 'mxnet-cu117':
+            why += f', but this is the wheel for CPUs: {install.remedy("")}'
+        warnings.warn(f'MXNet computes on the CPU: {why}', stacklevel=2)
+    return npx.cpu()
 
 
 def load_data_fashion_mnist(batch_size, subset='mini', device=None):

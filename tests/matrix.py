@@ -1,0 +1,114 @@
+"""MXNet on every Python and NumPy: is what it computes the same, to the last bit?
+
+    python tests/matrix.py [PYTHON ...]
+
+Makes an environment for each pair under .venv-matrix, runs `matrix_cell.py` in it,
+and prints a Markdown table. The first pair, Python 3.11 with the NumPy that the book
+pins, is what the others are compared with. A Python that is not here is left out, and
+said so; a difference is an error.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / '.venv-matrix'
+PYTHONS = ('python3.11', 'python3.12', 'python3.13')
+
+BOOKS, COLABS, NEWEST = '==1.23.5', '==2.1.3', ''
+# The first NumPy that came as a wheel for it
+OLDEST = {'3.11': '==1.23.2', '3.12': '==1.26.0', '3.13': '==2.1.0'}
+MXNET = 'mxnet==1.9.1'
+
+
+def version(python):
+    """Return '3.12' for the Python called `python`, or None where it does not run."""
+    if shutil.which(python) is None:
+        return None
+    code = 'import sys; print("{}.{}".format(*sys.version_info))'
+    run = subprocess.run(
+        [python, '-c', code], capture_output=True, text=True, check=False
+    )
+    return run.stdout.strip() or None
+
+
+def pairs(found):
+    """Return (Python, version, NumPy) for each cell, the reference first.
+
+    >>> pairs({'python3.13': '3.13'})[0]
+    ('python3.13', '3.13', '==2.1.0')
+    """
+    cells = [
+        (python, name, numpy)
+        for python, name in found.items()
+        for numpy in (OLDEST.get(name), COLABS, NEWEST)
+        if numpy is not None
+    ]
+    books = [(python, name, BOOKS) for python, name in found.items() if name == '3.11']
+    return books[:1] + cells
+
+
+def run(python, name, numpy):
+    """Return what `matrix_cell.py` prints in an environment with this NumPy."""
+    folder = FOLDER / f'{name}-numpy{numpy.replace("==", "-") or "-newest"}'
+    own = folder / 'bin' / 'python'
+    if not own.exists():
+        subprocess.run([python, '-m', 'venv', '--without-pip', folder], check=True)
+    pip = [sys.executable, '-m', 'pip', '--python', own, 'install', '--quiet']
+    wheels = '--only-binary=:all:'
+    subprocess.run([*pip, '--upgrade', wheels, f'numpy{numpy}', 'requests'], check=True)
+    subprocess.run([*pip, '--no-deps', MXNET], check=True)
+    cell = subprocess.run(
+        [own, '-s', ROOT / 'tests' / 'matrix_cell.py'],
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return json.loads(cell.stdout) if cell.returncode == 0 else None
+
+
+def row(cell, reference):
+    """Return the table's row for `cell`, and the names of what is different in it."""
+    different = [
+        name
+        for name, value in reference['values'].items()
+        if cell['values'].get(name) != value
+    ]
+    same = len(reference['values']) - len(different)
+    return (
+        f'| {cell["python"]} | {cell["numpy"]} | `{cell["values"]["parameters"][:12]}` '
+        f'| {same} of {len(reference["values"])} | {cell["seconds"]:.0f} s |'
+    ), different
+
+
+def main(pythons):
+    versions = {python: version(python) for python in pythons or PYTHONS}
+    found = {python: name for python, name in versions.items() if name}
+    if not found:
+        sys.exit(f'none of {", ".join(versions)} runs here: name one that does')
+    failed, reference = [], None
+    print('| Python | NumPy | parameters of LeNet | values equal | time |')
+    print('|---|---|---|---|---|')
+    for python, name, numpy in pairs(found):
+        cell = run(python, name, numpy)
+        if cell is None:
+            failed.append(f'Python {name} with numpy{numpy}: see its error above')
+            continue
+        reference = reference or cell
+        line, different = row(cell, reference)
+        print(line, flush=True)
+        if different:
+            failed.append(f'Python {name} with numpy{numpy}: {", ".join(different)}')
+    for python in set(versions) - set(found):
+        print(f'\n{python} is not here: left out', flush=True)
+    if failed:
+        sys.exit('\n'.join(['\nNot as in the first row:', *failed]))
+
+
+if __name__ == '__main__':
+    main(sys.argv[1:])
