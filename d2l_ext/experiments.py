@@ -80,8 +80,7 @@ def load(name):
 def table(names=None):
     """Return losses and accuracies after the last epoch, mean ± standard deviation.
 
-    A run counts as failed if its loss diverged or stayed within 0.01 of ln 10, that of
-    guessing; its numbers count all the same.
+    The last column counts the runs that `failed`; their numbers count all the same.
     """
     rows = [('recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]
     for name in names or RECIPES:
@@ -89,15 +88,28 @@ def table(names=None):
         columns = zip(
             *((h.train_loss[-1], h.train_acc[-1], h.test_acc[-1]) for h in runs)
         )
-        failed = sum(not h.train_loss[-1] < 2.29 for h in runs)
         rows.append(
-            (name, len(runs), *(_spread(column) for column in columns), failed or '')
+            (
+                name,
+                len(runs),
+                *(_spread(column) for column in columns),
+                sum(map(failed, runs)) or '',
+            )
         )
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
     return '\n'.join(
         '  '.join(f'{cell!s:{width}}' for cell, width in zip(row, widths)).rstrip()
         for row in rows
     )
+
+
+def failed(history):
+    """Tell whether a run learned nothing: a loss of ln 10 is that of guessing.
+
+    >>> failed(History({}, [2.3028], [0.1], [0.1]))
+    True
+    """
+    return not history.train_loss[-1] < math.log(10) - 0.01
 
 
 def _spread(values):

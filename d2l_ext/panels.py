@@ -21,7 +21,8 @@ class Panel:
     `verticals` and `horizontals`: {text: position}. A label has one look in all
     panels drawn together; `pinned` lines are grey and part of the background.
     `xlim`, `ylim`: (low, high), None where the data decide. `log`: a logarithmic y
-    axis; None lets the reader choose. `note`: what the panel says, in words.
+    axis; None lets the reader choose. `note`: what the panel says, in words. `thin`:
+    finer lines, where a label stands for many.
 
     >>> panel = Panel({'lr': ([0, 1, 2], [0.5, 0.25, 0.125])}, 'epoch', 'learning rate')
     >>> panel.name
@@ -40,6 +41,7 @@ class Panel:
     pinned: dict = field(default_factory=dict)
     verticals: dict = field(default_factory=dict)
     horizontals: dict = field(default_factory=dict)
+    thin: bool = False
 
     def __post_init__(self):
         for name, length in ('lines', 2), ('pinned', 2), ('bands', 3):
@@ -161,23 +163,21 @@ def history_panels(history):
 
 
 def recorded_panels(recorded):
-    """Return panels of training loss and test accuracy over the seeds of recorded runs.
+    """Return panels of training loss and test accuracy, one line for each seed.
 
-    `recorded`: {label: histories}. The line is the mean over seeds, the band reaches
-    from the lowest to the highest; a run that ended early counts while it lasted.
+    `recorded`: {label: histories}, one history per seed.
     """
     panels = []
     for name, ylabel in ('train_loss', 'train loss'), ('test_acc', 'test accuracy'):
-        lines, bands = {}, {}
+        lines = {}
         for label, histories in recorded.items():
-            longest = max(len(getattr(history, name)) for history in histories)
-            values = np.full((len(histories), longest), np.nan)
-            for row, history in zip(values, histories, strict=True):
-                row[: len(getattr(history, name))] = getattr(history, name)
-            epochs = np.arange(longest) + 1
-            lines[label] = epochs, np.nanmean(values, axis=0)
-            bands[label] = epochs, np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-        panels.append(Panel(lines, 'epoch', ylabel, bands=bands))
+            values = [getattr(history, name) for history in histories]
+            # a label is one line to a panel: NaN lifts the pen between two seeds
+            x = [[*range(1, len(value) + 1), np.nan] for value in values]
+            y = [[*value, np.nan] for value in values]
+            lines[label] = np.concatenate(x), np.concatenate(y)
+        longest = max(np.nanmax(x) for x, _ in lines.values())
+        panels.append(Panel(lines, 'epoch', ylabel, xlim=(0, longest), thin=True))
     return panels
 
 

@@ -117,7 +117,12 @@ def styles(panels):
     labels = dict.fromkeys(
         label for panel in panels for label in (*panel.lines, *panel.bands)
     )
-    return {label: STYLES[i % len(STYLES)] for i, label in enumerate(labels)}
+    thin = {label for panel in panels if panel.thin for label in panel.lines}
+    looks = {label: STYLES[i % len(STYLES)] for i, label in enumerate(labels)}
+    return {
+        label: style._replace(width=1.2) if label in thin else style
+        for label, style in looks.items()
+    }
 
 
 def limits(panel, previous=None):
@@ -257,7 +262,7 @@ def _legend(panel, styles, width):
         handles.append(Line2D([], [], label='pinned', **_look(PINNED)))
     if not handles:
         return handles, 0, 1
-    widths = [46 + 6 * len(handle.get_label()) for handle in handles]
+    widths = [48 + 7.2 * len(handle.get_label()) for handle in handles]
     columns = max(1, int(width / max(widths)))
     if len(handles) <= columns or sum(widths) <= width:
         columns = len(handles)

@@ -29,9 +29,10 @@ class Progress:
     def close(self, history):
         """Show the finished `history`, and why it ended early if it did."""
         if _in_notebook() and self.epochs:
-            self._draw(history, f'<p>{html.escape(_outcome(history))}</p>')
+            reason = REASONS.get(history.status, '')
+            self._draw(history, reason and f'<p>{html.escape(reason)}</p>')
         elif history.status in REASONS:
-            print(_outcome(history), flush=True)
+            print(f'{history}: {REASONS[history.status]}', flush=True)
 
     def _draw(self, history, text):
         from IPython.display import HTML, display
@@ -52,11 +53,6 @@ REASONS = {
     'stopped': 'stopped by hand; the history keeps what was learned until then',
     'out of memory': 'the device ran out of memory: try a smaller batch_size',
 }
-
-
-def _outcome(history):
-    reason = REASONS.get(history.status)
-    return f'{history}: {reason}' if reason else f'{history}'
 
 
 def _bar(history):

@@ -1,11 +1,12 @@
 """What every training run shares, whatever the framework: its history and its seed."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import math
 import os
-import tempfile
+import threading
 
 from d2l_ext.schedulers import PlateauScheduler, Scheduler
 
@@ -109,14 +110,14 @@ class History:
 
 def write_whole(path, text):
     """Write `text` to the file `path`, whole or not at all."""
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix='.part')
+    temporary = f'{path}.{os.getpid()}-{threading.get_ident()}.part'
     try:
-        with open(handle, 'w', encoding='utf-8') as file:
+        with open(temporary, 'w', encoding='utf-8') as file:
             file.write(text)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 

@@ -11,6 +11,7 @@ pytest.importorskip('matplotlib')
 
 from d2l_ext import plots
 from d2l_ext.canvas import Canvas
+from d2l_ext.panels import recorded_panels
 from d2l_ext.plots import Panel, figure, history_panels, schedule_panel
 from d2l_ext.schedulers import CosineScheduler, FactorScheduler, PlateauScheduler
 from d2l_ext.training import History
@@ -235,3 +236,15 @@ def test_moving_the_lines_is_quick_and_small():
         seconds.append(time.perf_counter() - start)
     assert np.median(seconds) < 0.005
     assert len(svg) < 4000
+
+
+def test_recorded_runs_are_one_thin_line_a_seed():
+    runs = [History({}, [2.0, 1.0], [], [0.5, 0.6]), History({}, [2.3], [], [0.1])]
+    loss, accuracy = recorded_panels({'a': runs})
+    np.testing.assert_equal(loss.lines['a'][0], [1, 2, np.nan, 1, np.nan])
+    np.testing.assert_equal(loss.lines['a'][1], [2, 1, np.nan, 2.3, np.nan])
+    np.testing.assert_equal(accuracy.lines['a'][1], [0.5, 0.6, np.nan, 0.1, np.nan])
+    assert loss.xlim == (0, 2)
+    bold = replace(loss, thin=False)
+    widths = [figure(p).figure.axes[0].lines[0].get_linewidth() for p in (loss, bold)]
+    assert widths[0] < widths[1]
