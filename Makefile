@@ -1,19 +1,24 @@
 # make lab    install everything into .venv and open the notebooks in JupyterLab
 # make test   install the test tools too and run every check
 # make torch  add PyTorch, the second backend (its tests are skipped without it)
+# make test-matrix    what MXNet computes, on every Python found and several NumPy
+# make test-colab     the notebooks as Colab meets them, one by one
+# make stamp          write the git remote's address into the notebooks
 # make bench | make notebooks    measure | execute the notebooks and keep their outputs
 #
 # make lab ARGS='--no-browser --port 8899'    arguments for JupyterLab
 # make lab PYTHON=python3.13                  another Python, if there is no .venv yet
+# make test-matrix PYTHONS='python3.11 /path/to/python3.13'
 
 PYTHON = python3
+PYTHONS = python3.11 python3.12 python3.13
 ARGS =
 BIN = .venv/bin
 LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
 	$(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: lab test torch bench notebooks
+.PHONY: lab test torch test-matrix test-colab stamp bench notebooks
 
 lab: .venv/.lab
 	$(LAB) notebooks/00_index.ipynb $(ARGS)
@@ -24,6 +29,15 @@ test: .venv/.test
 	$(BIN)/python -m pytest $(ARGS)
 
 torch: .venv/.torch
+
+test-matrix: .venv/.lab
+	$(BIN)/python tests/matrix.py $(PYTHONS)
+
+test-colab: .venv/.test
+	$(BIN)/python tests/colab.py $(PYTHONS)
+
+stamp: .venv/.lab
+	$(BIN)/python notebooks/stamp.py
 
 bench: .venv/.lab
 	$(BIN)/python -m d2l_ext.bench $(ARGS)
