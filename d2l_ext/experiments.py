@@ -49,6 +49,11 @@ RECIPES = {
     'warmup_cosine_printed': Recipe(printed='warmup_cosine', per='update'),
     'warmup_square_root_1.0': Recipe(WarmupScheduler(SquareRootScheduler(1.0), 5)),
     'warmup_square_root_0.6': Recipe(WarmupScheduler(SquareRootScheduler(0.6), 5)),
+    # the start alone, with many seeds: how many runs get going?
+    'start_0.5': Recipe(ConstantScheduler(0.5), num_epochs=10),
+    'warmup_start_0.5': Recipe(
+        WarmupScheduler(ConstantScheduler(0.5), 5), num_epochs=10
+    ),
 }
 
 

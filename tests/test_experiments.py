@@ -20,12 +20,12 @@ def test_every_recipe_is_recorded_with_five_seeds_or_more(name):
         assert run.status == 'finished'
         assert len(run.train_loss) == run.recipe['num_epochs'] == recipe.num_epochs
         assert run.recipe['batch_size'] == recipe.batch_size
-        assert len(run.lr) == 30 * run.recipe['batches_per_epoch']
+        assert len(run.lr) == recipe.num_epochs * run.recipe['batches_per_epoch']
         assert run.environment['mxnet']
         if not recipe.printed:
             assert run.recipe['scheduler'] == repr(recipe.scheduler)
             assert run.recipe['per'] == 'epoch'
-            planned = [recipe.scheduler(epoch) for epoch in range(30)]
+            planned = [recipe.scheduler(epoch) for epoch in range(recipe.num_epochs)]
             assert [set(lrs) for lrs in run.epoch_lr()] == [{lr} for lr in planned]
 
 
