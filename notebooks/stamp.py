@@ -23,7 +23,7 @@ if importlib.util.find_spec('d2l_ext') is None:
     %pip install -q {{os.environ.get('D2L_EXT_SOURCE', source)}}
     print(importlib.import_module('d2l_ext.install').install_mxnet())
 from d2l_ext import mxnet as d2l  # first: MXNet needs its help on today's Python"""
-UNKNOWN = "os.environ['D2L_EXT_SOURCE']  # set it to where pip can install d2l_ext from"
+UNKNOWN = "os.environ['D2L_EXT_SOURCE']  # set it to where pip can get d2l_ext"
 
 BADGE = (
     '[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]'

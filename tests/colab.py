@@ -99,11 +99,8 @@ def run(path, folder, settings):
 def first_curve(notebook):
     """Return how many code cells there are up to the first with a picture."""
     code = [cell for cell in notebook.cells if cell.cell_type == 'code']
-    return 1 + next(
-        number
-        for number, cell in enumerate(code)
-        if any('image/png' in output.get('data', {}) for output in cell.outputs)
-    )
+    shown = [any('image/png' in o.get('data', {}) for o in c.outputs) for c in code]
+    return shown.index(True) + 1 if True in shown else len(code)
 
 
 def main(pythons):
