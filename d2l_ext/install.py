@@ -149,9 +149,10 @@ def _import_mxnet():
         [sys.executable, '-c', code], capture_output=True, text=True, check=False
     )
     if run.returncode:
+        error = run.stderr.strip().splitlines()[-1]
         raise RuntimeError(
-            f'MXNet is installed but cannot be imported: {run.stderr.strip()[-300:]}\n'
-            f'What to do: {remedy(run.stderr)}'
+            f'MXNet is installed but cannot be imported: {error}\n'
+            f'What to do: {remedy(error)}'
         )
 
 
