@@ -1,6 +1,6 @@
 """One update of a PyTorch net, and the same captured once in a CUDA graph.
 
-Imported by `torch.py` alone.
+Imported by `torch.py` and `replicas.py`.
 """
 
 import collections
@@ -41,13 +41,7 @@ class Step:
 
 
 class GraphStep(Step):
-    """The same for SGD in one launch: a CUDA graph for each shape of minibatch.
-
-    The first `EAGER` updates of a shape run as they are, on a stream of their own, as
-    CUDA asks of what is to be captured. The rate is a tensor that the graph reads.
-    """
-
-    EAGER = 3
+    """The same for SGD, replayed from CUDA graphs, which read the rate from a tensor."""
 
     def __init__(self, net, loss, trainer, device):
         super().__init__(net, loss, trainer, device)
@@ -56,7 +50,7 @@ class GraphStep(Step):
         for group, tensor in zip(trainer.param_groups, self.tensors):
             # the one kind of update that reads its rate from a tensor
             group.update(lr=tensor, fused=True, foreach=False)
-        self.seen, self.graphs = collections.Counter(), {}
+        self.replayed = Replayed(super().__call__)
 
     @property
     def lr(self):
@@ -70,14 +64,30 @@ class GraphStep(Step):
                 tensor.fill_(lr)
 
     def __call__(self, X, y):
+        self.replayed(X, y)
+
+
+class Replayed:
+    """`step(X, y)` in one launch: a CUDA graph for each shape of minibatch.
+
+    The first `EAGER` calls of a shape run as they are, on a stream of their own, as
+    CUDA asks of what is to be captured.
+    """
+
+    EAGER = 3
+
+    def __init__(self, step):
+        self.step, self.seen, self.graphs = step, collections.Counter(), {}
+
+    def __call__(self, X, y):
         shapes = X.shape, y.shape
         if self.seen[shapes] < self.EAGER:
             self.seen[shapes] += 1
-            on_side_stream(super().__call__, X, y)
+            on_side_stream(self.step, X, y)
             return
         if shapes not in self.graphs:
             inputs = X.clone(), y.clone()
-            self.graphs[shapes] = *inputs, capture(super().__call__, *inputs)
+            self.graphs[shapes] = *inputs, capture(self.step, *inputs)
         X_read, y_read, replay = self.graphs[shapes]
         X_read.copy_(X)
         y_read.copy_(y)

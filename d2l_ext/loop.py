@@ -80,25 +80,7 @@ def steps(learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queu
     own = learner.take_over(scheduler)
     rng = numpy.random.default_rng(seed)
     learner.seed(int(rng.integers(2**31)))
-    history = History(
-        recipe={
-            'scheduler': repr(scheduler or own),
-            'per': per if scheduler else 'update',
-            'num_epochs': num_epochs,
-            'batch_size': getattr(train_iter, 'batch_size', None),
-            'batches_per_epoch': len(train_iter),
-            'optimizer': learner.optimizer,
-            'seed': seed,
-            'backend': learner.backend,
-        },
-        environment=learner.environment()
-        | {
-            'numpy': numpy.__version__,
-            'python': platform.python_version(),
-            'machine': platform.machine(),
-            'date': datetime.date.today().isoformat(),
-        },
-    )
+    history = begun(learner, train_iter, num_epochs, scheduler, own, per, seed)
     try:
         learner.begin(train_iter, rng)
         for epoch in range(num_epochs):
@@ -134,6 +116,32 @@ def steps(learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queu
     finally:
         learner.end()
     yield history
+
+
+def begun(learner, train_iter, num_epochs, scheduler, own, per, seed):
+    """Return the `History` of a run that has not made an update yet.
+
+    `own` is the schedule that the trainer follows without a `scheduler`.
+    """
+    return History(
+        recipe={
+            'scheduler': repr(scheduler or own),
+            'per': per if scheduler else 'update',
+            'num_epochs': num_epochs,
+            'batch_size': getattr(train_iter, 'batch_size', None),
+            'batches_per_epoch': len(train_iter),
+            'optimizer': learner.optimizer,
+            'seed': seed,
+            'backend': learner.backend,
+        },
+        environment=learner.environment()
+        | {
+            'numpy': numpy.__version__,
+            'python': platform.python_version(),
+            'machine': platform.machine(),
+            'date': datetime.date.today().isoformat(),
+        },
+    )
 
 
 def _passes(train_iter, rng):

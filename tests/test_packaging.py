@@ -27,7 +27,7 @@ OWNERS = {
     'ipywidgets': {'explorers', 'live'},
     'matplotlib': {'plots'},
     'mxnet': {'_mxnet_trainer', 'bench', 'mxnet'},
-    'torch': {'_torch_step', 'bench', 'torch'},
+    'torch': {'_torch_step', 'bench', 'replicas', 'torch'},
 }
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'data', 'experiments', 'install'}
 LIGHT |= {'loop', 'panels', 'progress', 'schedulers', 'theory', 'training'}
