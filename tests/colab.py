@@ -37,7 +37,7 @@ VERSIONS = [
     'setuptools==75.2.0',
     'widgetsnbextension==3.6.10',
 ]
-PYTHONS = ('python3.13', 'python3.12')
+PYTHONS = ('python3.13', 'python3.12', 'python3.11')
 OURS = ('d2l_ext', 'mxnet', 'd2l')
 
 
@@ -105,9 +105,9 @@ def first_curve(notebook):
 
 def main(pythons):
     found = {version(python): python for python in pythons or PYTHONS}
-    python = found.get('3.13') or found.get('3.12')
+    python = found.get('3.13') or found.get('3.12') or found.get('3.11')
     if python is None:
-        sys.exit('neither Python 3.13 nor 3.12, one of which Colab has, is here')
+        sys.exit('none of the Pythons that Colab offers, 3.11 to 3.13, is here')
     own = environment(python)
     versions = ', '.join(VERSIONS).replace('==', ' ')
     print(f'Python {version(python)}, {versions}\n')

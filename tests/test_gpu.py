@@ -38,7 +38,7 @@ class Driver:
 @pytest.mark.parametrize(
     ('driver', 'answer'),
     [
-        (Driver(broken=True), ()),
+        (Driver((7, 5), broken=True), ()),
         (Driver(), ()),
         (Driver((7, 5)), ((7, 5),)),
         (Driver((8, 9), (12, 0)), ((8, 9), (12, 0))),
