@@ -1,7 +1,11 @@
 """What must hold of the stored notebooks; strict nbval runs and compares them."""
 
+import os
 import pathlib
 import re
+import shutil
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -111,3 +115,33 @@ def test_no_number_in_the_text_that_no_compared_cell_shows(notebook):
                 re.sub(r'\]\([^)]*\)|\$[^$]*\$', '', cell.source)
             ):
                 assert number in shown, f'{number} is in the text alone'
+
+
+@pytest.mark.parametrize(
+    ('old', 'new', 'passes'),
+    [
+        ('', '', True),
+        ('(1 + math.cos(math.pi * t /', '(1 - math.cos(math.pi * t /', False),
+        ('t / self.warmup_steps)', 't / (self.warmup_steps + 1))', False),
+    ],
+)
+def test_a_broken_formula_turns_the_notebooks_red(old, new, passes, tmp_path):
+    package = tmp_path / 'd2l_ext'
+    shutil.copytree(FOLDER.parent / 'd2l_ext', package)
+    source = (package / 'schedulers.py').read_text()
+    assert old in source
+    (package / 'schedulers.py').write_text(source.replace(old, new, 1))
+    shutil.copy(PATHS[0], tmp_path)
+    command = [sys.executable, '-m', 'pytest', '-p', 'no:cacheprovider']
+    command += ['-o', 'addopts=', '--nbval', '--nbval-current-env']
+    run = subprocess.run(
+        [*command, f'--rootdir={tmp_path}', PATHS[0].name],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+    )
+    assert run.returncode == (0 if passes else 1), run.stdout
+    if not passes:
+        assert 'Cell outputs differ' in run.stdout
