@@ -2,8 +2,9 @@
 
     python notebooks/stamp.py
 
-The address is that of the git remote `origin`, so that a fork's badges open the fork.
-Without one there is no badge, and the setup cell says what to set. Nothing is executed.
+The address is that of the git remote `origin`, and the branch the one checked out, so
+that a fork's badges open the fork. Without a remote there is no badge, and the setup
+cell says what to set. Nothing is executed.
 """
 
 import json
