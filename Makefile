@@ -39,7 +39,7 @@ test-colab: .venv/.test
 stamp: .venv/.lab
 	$(BIN)/python notebooks/stamp.py
 
-bench: .venv/.lab
+bench: .venv/.torch
 	$(BIN)/python -m d2l_ext.bench $(ARGS)
 
 notebooks: .venv/.lab

@@ -1,15 +1,24 @@
-"""How long things take, beside the book's way and MXNet's, all in one run.
+"""How long things take, beside the book's way and the frameworks', all in one run.
 
-    python -m d2l_ext.bench [--subset mini|full] [--epochs 2] [--repeats 3] [--json PATH]
+    python -m d2l_ext.bench [--subset mini|full] [--epochs 1] [--repeats 3]
+                            [--skip NAME ...] [--save PATH]
 
-Prints seconds per epoch of our training loop and of a loop in the book's manner,
-microseconds per call of our schedulers and of MXNet's, and the time an import takes.
+Prints seconds per epoch of our training loops and of others, what a sweep of runs
+costs, microseconds per call of our schedulers and of the frameworks', the rate of a
+matrix product, and the time an import takes. A framework that is missing is left out.
+With `--save benchmarks/cpu` the table goes to benchmarks/cpu.md and its figures, every
+repeat by itself, to benchmarks/cpu.json.
 """
 
 import argparse
+import concurrent.futures
+import datetime
+import importlib
 import json
 import math
+import multiprocessing
 import os
+import pathlib
 import platform
 import statistics
 import subprocess
@@ -18,14 +27,16 @@ import time
 import timeit
 from functools import partial
 
-from d2l_ext import mxnet as d2l
 from d2l_ext import schedulers as pure
 from d2l_ext.data import load_fashion_mnist
-from d2l_ext.mxnet import autograd, gluon, mx
-from d2l_ext.training import write_whole
+from d2l_ext.training import Recipe, write_whole
 
-LR, BATCH_SIZE = 0.5, 256  # as in the book
-CALLS = 10_000
+LR, CALLS = 0.5, 10_000
+RUNS = 1, 2, 4, 8  # of a sweep
+# Operations of an image in LeNet: forward, and twice that again for the gradients of
+# weights and inputs, but for the first layer, whose input needs none
+FORWARD = 2 * (25 * 6 * 28**2 + 150 * 16 * 10**2 + 400 * 120 + 120 * 84 + 84 * 10)
+TRAINING = 3 * FORWARD - 2 * 25 * 6 * 28**2
 
 OURS = {
     'Constant': partial(pure.ConstantScheduler, LR),
@@ -41,81 +52,62 @@ OURS = {
     'one_cycle': partial(pure.one_cycle, CALLS, LR, 1000),
     'warmup_stable_decay': partial(pure.warmup_stable_decay, CALLS, LR, 1000, 2000),
 }
-# Made anew for every measurement, because calls use these up
-MXNETS = {
-    'Factor': partial(mx.lr_scheduler.FactorScheduler, 100, 0.9, 0.01, LR),
-    'MultiFactor': partial(mx.lr_scheduler.MultiFactorScheduler, [3000, 6000], 0.5, LR),
-    'Poly': partial(mx.lr_scheduler.PolyScheduler, CALLS, LR),
-    'Cosine': partial(mx.lr_scheduler.CosineScheduler, CALLS, LR),
-    'warmup_cosine': partial(mx.lr_scheduler.CosineScheduler, CALLS, LR, 0, 1000),
+ONE_FIGURE = {
+    'gemm_gflops': 'a matrix product at its best runs at {:.0f} GFLOP/s',
+    'seconds_to_compile': 'torch.compile took {:.0f} s before that',
+    'peak_megabytes': 'tensors took {:.0f} MiB of the GPU at most',
 }
 
 
-def book_train(net, train_iter, test_iter, num_epochs, loss, trainer, device):
-    """Train in the manner of the book: every minibatch's sums are waited for."""
-    net.hybridize()
-    for _ in range(num_epochs):
-        loss_sum, hits, count = 0.0, 0.0, 0
-        for X, y in train_iter:
-            X, y = X.as_in_ctx(device), y.as_in_ctx(device)
-            with autograd.record():
-                y_hat = net(X)
-                l = loss(y_hat, y)
-            l.backward()
-            trainer.step(X.shape[0])
-            loss_sum += float(l.sum())
-            hits += book_hits(y_hat, y)
-            count += X.shape[0]
-        test_hits = sum(
-            book_hits(net(X.as_in_ctx(device)), y.as_in_ctx(device))
-            for X, y in test_iter
-        )
-    return loss_sum / count, hits / count, test_hits
+def frameworks():
+    """Return {name: its module of this benchmark} of those that can be imported."""
+    found = {}
+    for name in ('mxnet', 'torch'):
+        try:
+            found[name] = importlib.import_module(f'd2l_ext.bench_{name}')
+        except ImportError as error:
+            print(f'{name} is left out: {error}', file=sys.stderr)
+    return found
 
 
-def book_hits(y_hat, y):
-    return float((y_hat.argmax(axis=1).astype(y.dtype) == y).astype(y.dtype).sum())
-
-
-def book_data(subset, workers):
-    """Return loaders that make every image a float tensor in every epoch, as there."""
-    X, y, X_test, y_test = load_fashion_mnist(subset)
-    to_tensor, loaders = gluon.data.vision.transforms.ToTensor(), []
-    for images, labels in (X, y), (X_test, y_test):
-        images = mx.np.array(images[..., None], dtype='uint8')
-        data = gluon.data.ArrayDataset(images, labels).transform_first(to_tensor)
-        shuffle = not loaders
-        loaders.append(
-            gluon.data.DataLoader(data, BATCH_SIZE, shuffle, num_workers=workers)
-        )
-    return loaders
-
-
-@mx.util.use_np
-def seconds_per_epoch(subset, num_epochs, repeats):
+def seconds_per_epoch(contestants, num_epochs, repeats):
     """Return {name: seconds of each repeat}, the contestants taking turns."""
-    device, loss = d2l.try_gpu(), gluon.loss.SoftmaxCrossEntropyLoss()
-    quiet_train = partial(d2l.train, progress=False)
-    contestants = {
-        'd2l_ext': (quiet_train, d2l.load_data_fashion_mnist(BATCH_SIZE, subset)),
-        'book, 4 workers': (book_train, book_data(subset, workers=4)),
-        'book, no workers': (book_train, book_data(subset, workers=0)),
-    }
     seconds = {name: [] for name in contestants}
     for _ in range(repeats):
-        for name, (train, data) in contestants.items():
-            net = d2l.lenet()
-            net.initialize(mx.init.Xavier(), device)
-            trainer = gluon.Trainer(net.collect_params(), 'sgd', {'learning_rate': LR})
+        for name, train in contestants.items():
             start = time.perf_counter()
-            train(net, *data, num_epochs, loss, trainer, device)
+            train(num_epochs)
             seconds[name].append((time.perf_counter() - start) / num_epochs)
     return seconds
 
 
-def microseconds_per_call(make, repeats):
+def seconds_per_run(subset, num_epochs):
+    """Return {processes: {runs: seconds a run}} of sweeps with MXNet."""
+    seconds = {}
+    for processes in sorted({1, os.cpu_count()}):
+        spawn = multiprocessing.get_context('spawn')
+        with concurrent.futures.ProcessPoolExecutor(processes, spawn) as pool:
+            train = partial(one_run, subset, num_epochs)
+            list(pool.map(train, range(processes)))  # wakes the processes
+            for runs in RUNS:
+                start = time.perf_counter()
+                list(pool.map(train, range(runs)))
+                took = (time.perf_counter() - start) / runs
+                seconds.setdefault(processes, {})[runs] = took
+    return seconds
+
+
+def one_run(subset, num_epochs, seed):
+    """Train in a process of a sweep."""
+    from d2l_ext import mxnet as d2l
+
+    scheduler = pure.ConstantScheduler(0.1)
+    d2l.run(Recipe(scheduler, num_epochs=num_epochs, subset=subset), seed)
+
+
+def microseconds_per_call(make, argument, repeats):
     """Return the median time of a call; each of `make()` is asked for t = 1, 2, ..."""
-    calls = f'for t in range(1, {CALLS} + 1): scheduler(t)'
+    calls = f'for t in range(1, {CALLS} + 1): scheduler({argument})'
     runs = timeit.repeat(
         calls, 'scheduler = make()', number=1, repeat=repeats, globals={'make': make}
     )
@@ -130,49 +122,83 @@ def import_milliseconds(module, repeats):
     return statistics.median(map(float, runs))
 
 
-def measure(subset, num_epochs, repeats):
+def measure(subset, num_epochs, repeats, skip):
     """Return every figure, as the JSON file holds them."""
-    return {
+    found, contestants, kinds = frameworks(), {}, {'d2l_ext': (OURS, 't')}
+    for name, framework in found.items():
+        contestants |= framework.contestants(subset)
+        # PyTorch's count for themselves
+        kinds[name] = framework.SCHEDULERS, {'mxnet': 't', 'torch': ''}[name]
+    places = [framework.PLACE for framework in found.values()]
+    report = {
+        'date': datetime.date.today().isoformat(),
         'subset': subset,
         'num_epochs': num_epochs,
         'repeats': repeats,
-        'place': f'{platform.machine()}, {os.cpu_count()} CPU cores, {d2l.try_gpu()}, '
-        f'Python {platform.python_version()}, MXNet {mx.__version__}',
-        'seconds_per_epoch': seconds_per_epoch(subset, num_epochs, repeats),
-        'microseconds_per_call': {
-            name: [
-                microseconds_per_call(kinds[name], repeats) if name in kinds else None
-                for kinds in (OURS, MXNETS)
-            ]
-            for name in OURS
-        },
-        'import_milliseconds': {
-            module: import_milliseconds(module, repeats)
-            for module in ('d2l_ext.schedulers', 'd2l_ext.mxnet')
-        },
+        'place': f'{platform.machine()}, {os.cpu_count()} CPU cores, '
+        + ', '.join([f'Python {platform.python_version()}', *places]),
+        'omp_num_threads': os.environ.get('OMP_NUM_THREADS'),
+        'images': [len(part) for part in load_fashion_mnist(subset)[1::2]],
     }
+    if 'torch' in found and 'torch.compile' not in skip:
+        report['seconds_to_compile'] = found['torch'].seconds_to_compile(subset)
+    report['seconds_per_epoch'] = seconds_per_epoch(
+        {name: run for name, run in contestants.items() if name not in skip},
+        num_epochs,
+        repeats,
+    )
+    if 'torch' in found:
+        report['gemm_gflops'] = found['torch'].gemm_gflops()
+        report['peak_megabytes'] = found['torch'].peak_megabytes()
+    report['microseconds_per_call'] = {
+        kind: {
+            name: microseconds_per_call(make, argument, repeats)
+            for name, make in made.items()
+        }
+        for kind, (made, argument) in kinds.items()
+    }
+    report['import_milliseconds'] = {
+        f'd2l_ext.{module}': import_milliseconds(f'd2l_ext.{module}', repeats)
+        for module in ('schedulers', *found)
+    }
+    if 'mxnet' in found and 'sweep' not in skip:
+        report['seconds_per_run'] = seconds_per_run('mini', num_epochs)
+    return report
 
 
 def table(report):
     """Return the figures as text."""
     lines = [
-        'LeNet on Fashion-MNIST ({subset}), medians of {repeats} runs of '
-        '{num_epochs} epochs\n{place}\n'.format_map(report),
-        f'{"":20}{"s an epoch":>12}{"ratio":>8}',
+        '{date}: LeNet on Fashion-MNIST ({subset}), batch size 256, medians of '
+        '{repeats} runs, epochs a run: {num_epochs}\n{place}, '
+        'OMP_NUM_THREADS={omp_num_threads}\n'.format_map(report),
+        f'{"":20}{"s an epoch":>12}{"ratio":>8}{"GFLOP/s":>10}',
     ]
-    ours = statistics.median(report['seconds_per_epoch']['d2l_ext'])
+    images, test_images = report['images']
+    gflop = 1e-9 * (images * TRAINING + test_images * FORWARD)
+    first = None
     for name, runs in report['seconds_per_epoch'].items():
         seconds = statistics.median(runs)
-        spread = f'({min(runs):.2f} to {max(runs):.2f} s)'
-        lines.append(f'{name:20}{seconds:12.2f}{seconds / ours:8.2f}  {spread}')
-    lines += ['', f'{"us a call":20}{"d2l_ext":>12}{"MXNet":>8}']
-    for name, pair in report['microseconds_per_call'].items():
-        ours, mxnet = ('-' if us is None else f'{us:.2f}' for us in pair)
-        lines.append(f'{name:20}{ours:>12}{mxnet:>8}')
-    lines += ['', f'{"import":20}{"ms":>12}']
+        first = first or seconds
+        lines.append(
+            f'{name:20}{seconds:12.2f}{seconds / first:8.2f}{gflop / seconds:10.1f}'
+            f'  ({min(runs):.2f} to {max(runs):.2f} s)'
+        )
+    lines += [
+        text.format(report[key]) for key, text in ONE_FIGURE.items() if report.get(key)
+    ]
+    kinds = report['microseconds_per_call']
+    lines += ['', f'{"us a call":20}' + ''.join(f'{kind:>9}' for kind in kinds)]
+    for name in kinds['d2l_ext']:
+        times = (made.get(name, math.nan) for made in kinds.values())
+        lines.append(f'{name:20}' + ''.join(f'{us:9.2f}' for us in times))
+    lines += ['', f'{"import":20}{"ms":>9}']
     for module, ms in report['import_milliseconds'].items():
-        lines.append(f'{module:20}{ms:12.1f}')
-    return '\n'.join(lines)
+        lines.append(f'{module:20}{ms:9.1f}')
+    for processes, sweep in report.get('seconds_per_run', {}).items():
+        costs = ', '.join(f'{s:.2f} with {runs}' for runs, s in sweep.items())
+        lines += ['', f'seconds a run of a sweep, processes {processes}: {costs}']
+    return '\n'.join(lines).replace('nan', '  -')
 
 
 def found_subset():
@@ -185,16 +211,22 @@ def found_subset():
 
 
 def main(arguments=None):
+    """Run the command line given in this module's docstring."""
     parser = argparse.ArgumentParser(prog='python -m d2l_ext.bench')
     parser.add_argument('--subset', choices=('mini', 'full'), help='full if found here')
-    parser.add_argument('--epochs', type=int, default=2)
+    parser.add_argument('--epochs', type=int, default=1)
     parser.add_argument('--repeats', type=int, default=3)
-    parser.add_argument('--json', metavar='PATH', help='write the figures there too')
+    parser.add_argument('--skip', nargs='*', default=(), metavar='NAME')
+    parser.add_argument('--save', metavar='PATH', help='write PATH.md and PATH.json')
     given = parser.parse_args(arguments)
-    report = measure(given.subset or found_subset(), given.epochs, given.repeats)
-    print(table(report))
-    if given.json:
-        write_whole(given.json, json.dumps(report, indent=2))
+    subset = given.subset or found_subset()
+    report = measure(subset, given.epochs, given.repeats, given.skip)
+    text = table(report)
+    print(text)
+    if given.save:
+        pathlib.Path(given.save).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(f'{given.save}.md', f'```\n{text}\n```\n')
+        write_whole(f'{given.save}.json', json.dumps(report, indent=2))
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """Many runs of one net at once, in PyTorch: seeds, schedules or both.
 
-One update of all runs is one batched computation. A GPU that one LeNet leaves mostly
-idle gains by that; a CPU does not, and does better with a process for each run.
+One update of all runs is one batched computation, meant for a GPU that one LeNet leaves
+mostly idle. A CPU does better with a process for each run.
 """
 
 import math

@@ -23,14 +23,14 @@ EXTRAS = PROJECT['optional-dependencies']
 
 # Heavy package -> the modules that may name it
 OWNERS = {
-    'd2l': {'bench'},
+    'd2l': set(),
     'ipywidgets': {'explorers', 'live'},
     'matplotlib': {'plots'},
-    'mxnet': {'_mxnet_trainer', 'bench', 'mxnet'},
-    'torch': {'_torch_step', 'bench', 'replicas', 'torch'},
+    'mxnet': {'_mxnet_trainer', 'bench_mxnet', 'mxnet'},
+    'torch': {'_torch_step', 'bench_torch', 'replicas', 'torch'},
 }
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'data', 'experiments', 'install'}
-LIGHT |= {'loop', 'panels', 'progress', 'schedulers', 'theory', 'training'}
+LIGHT |= {'bench', 'loop', 'panels', 'progress', 'schedulers', 'theory', 'training'}
 
 
 def imported(nodes):
