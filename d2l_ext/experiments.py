@@ -74,7 +74,8 @@ def load(name):
     Raises ValueError if there is no such recipe, or no recording of it.
     """
     _recipe(name)
-    paths = sorted(RUNS.glob(f'{name}-[0-9]*.json'))
+    paths = RUNS.glob(f'{name}-[0-9]*.json')
+    paths = sorted(paths, key=lambda path: int(path.stem.removeprefix(f'{name}-')))
     if not paths:
         raise ValueError(
             f'{name!r} is not recorded: python -m d2l_ext.experiments record {name}'
