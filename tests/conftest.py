@@ -4,6 +4,9 @@ import os
 
 import pytest
 
+# programs of their own, which make runs
+collect_ignore = ['colab.py', 'matrix.py', 'matrix_cell.py']
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report):
