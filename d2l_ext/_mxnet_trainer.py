@@ -100,3 +100,24 @@ def forget(trainer):
     for updater in trainer._updaters:
         updater.states.clear()
         updater.states_synced.clear()
+
+
+def recall(trainer, arrays):
+    """Give a trainer back what `flat` told of it: `kept.i.j`, and `num_update`."""
+    optimizer, (updater,) = trainer.optimizer, trainer._updaters
+    for i, parameter in enumerate(trainer._params):
+        kept = optimizer.create_state_multi_precision(i, parameter.data())
+        for j, array in enumerate(flat(kept)):
+            array[:] = mx.nd.array(arrays[f'kept.{i}.{j}'], ctx=array.ctx)
+        updater.states[i], updater.states_synced[i] = kept, True
+        optimizer._index_update_count[i] = int(arrays['num_update'])
+    optimizer.num_update = int(arrays['num_update'])
+
+
+def flat(kept):
+    """Return the arrays that an optimizer keeps for one weight, as a list."""
+    if kept is None:
+        return []
+    if isinstance(kept, (list, tuple)):
+        return [array for part in kept for array in flat(part)]
+    return [kept]

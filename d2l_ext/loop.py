@@ -1,8 +1,8 @@
 """The training loop, which both backends share: it names no framework.
 
 A backend brings a learner, that is a net, a loss and an optimizer on a device:
-`begin(train_iter, rng)`, `update(X, y, lr)`, `accuracy(test_iter)`, `totals()` and
-`end()`, as written out in `mxnet.py` and `torch.py`.
+`begin(train_iter, rng)`, `update(X, y, lr)`, `accuracy(test_iter)`, `totals()`,
+`state()` and `end()`, as written out in `mxnet.py` and `torch.py`.
 """
 
 import datetime
@@ -12,6 +12,7 @@ import time
 
 import numpy
 
+from d2l_ext import checkpoint as checkpoints
 from d2l_ext.progress import Progress
 from d2l_ext.training import History, scheduled_lr, whole_number
 
@@ -73,17 +74,36 @@ def train(steps, progress):
     return history
 
 
-def steps(learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue):
+def steps(
+    learner,
+    train_iter,
+    test_iter,
+    num_epochs,
+    scheduler,
+    per,
+    seed,
+    queue,
+    checkpoint,
+):
     """Train `learner` and yield the growing `History` after every update."""
     num_epochs = whole_number('num_epochs', num_epochs)
     seed = whole_number('seed', seed, at_least=0)
     own = learner.take_over(scheduler)
     rng = numpy.random.default_rng(seed)
-    learner.seed(int(rng.integers(2**31)))
+    own_seed = int(rng.integers(2**31))
+    learner.seed(own_seed)
     history = begun(learner, train_iter, num_epochs, scheduler, own, per, seed)
     try:
+        saved = checkpoint and checkpoints.load(checkpoint, history.recipe)
         learner.begin(train_iter, rng)
-        for epoch in range(num_epochs):
+        if saved:
+            history, rng.bit_generator.state, arrays = saved
+            learner.load_state(arrays)
+        for epoch in range(len(history.train_loss), num_epochs):
+            if history.status != 'running':
+                break
+            # each epoch by itself, as no framework tells where its generator stands
+            learner.seed((own_seed + epoch) % 2**31)
             start, count, waiting = time.perf_counter(), 0, []
             for X, y in _passes(train_iter, rng):
                 lr, update = None, len(history.lr)
@@ -106,8 +126,9 @@ def steps(learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queu
             history.train_loss.append(train_loss)
             if not math.isfinite(train_loss):
                 history.status = 'diverged'
-                break
-        else:
+            if checkpoint:
+                checkpoints.save(checkpoint, history, rng, learner.state())
+        if history.status == 'running':
             history.status = 'finished'
     except RuntimeError as error:
         if not any(words in str(error).lower() for words in OUT_OF_MEMORY):

@@ -27,7 +27,14 @@ except (ImportError, OSError) as error:
         f'MXNet cannot be imported ({error}): {install.remedy(error)}'
     ) from error
 
-from d2l_ext._mxnet_trainer import forget, lr_scheduler, printed_scheduler, take_over
+from d2l_ext._mxnet_trainer import (
+    flat,
+    forget,
+    lr_scheduler,
+    printed_scheduler,
+    recall,
+    take_over,
+)
 
 __all__ = [
     'Batches',
@@ -120,6 +127,7 @@ def train(
     per='epoch',
     seed=0,
     progress=True,
+    checkpoint=None,
 ):
     """Train `net` from fresh weights and return the `History`.
 
@@ -130,11 +138,13 @@ def train(
     Any other iterable of minibatches that has a length will do, in its own order.
 
     A loss that is not finite, Ctrl-C and a device out of memory end the run early; the
-    history says so in `status` and keeps what was learned until then.
+    history says so in `status` and keeps what was learned until then. With
+    `checkpoint`, a path, the run is saved there after every epoch, and the same call
+    made again goes on from there to the very same history.
     """
     steps = train_steps(
         net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler, per,
-        seed,
+        seed, None, checkpoint,
     )  # fmt: skip
     return loop.train(steps, progress)
 
@@ -151,6 +161,7 @@ def train_steps(
     per='epoch',
     seed=0,
     queue=None,
+    checkpoint=None,
 ):
     """Do what `train` does, but yield the growing `History` after every update.
 
@@ -158,10 +169,16 @@ def train_steps(
     bounds its length, so that a rate set by hand takes effect within so many updates.
     """
     _check_np()
+    if checkpoint and trainer.optimizer.lr_scheduler is not None:
+        raise ValueError(
+            f'checkpoint={checkpoint!r} cannot keep what the lr_scheduler of trainer '
+            f'has counted: give the schedule to train instead'
+        )
     learner = _Learner(net, loss, trainer, device)
     yield from loop.steps(
-        learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue
-    )
+        learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue,
+        checkpoint,
+    )  # fmt: skip
 
 
 def evaluate_accuracy(net, data_iter, device):
@@ -258,6 +275,23 @@ class _Learner:
     def accuracy(self, test_iter):
         """Return the share of `test_iter` that the net gets right."""
         return evaluate_accuracy(self.net, test_iter, self.device)
+
+    def state(self):
+        """Return {name: array} of the weights and of what the trainer keeps."""
+        arrays = {f'weight.{i}': p.data() for i, p in enumerate(self._parameters())}
+        for i, kept in sorted(self.trainer._updaters[0].states.items()):
+            arrays |= {f'kept.{i}.{j}': array for j, array in enumerate(flat(kept))}
+        arrays = {name: array.asnumpy() for name, array in arrays.items()}
+        return arrays | {'num_update': self.trainer.optimizer.num_update}
+
+    def load_state(self, arrays):
+        """Go back to where `state` was called."""
+        for i, parameter in enumerate(self._parameters()):
+            parameter.set_data(np.array(arrays[f'weight.{i}']))
+        recall(self.trainer, arrays)
+
+    def _parameters(self):
+        return self.net.collect_params().values()
 
     def end(self):
         """Give the trainer back with the rate or the scheduler that it came with."""

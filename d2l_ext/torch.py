@@ -101,6 +101,7 @@ def train(
     per='epoch',
     seed=0,
     progress=True,
+    checkpoint=None,
 ):
     """Train `net` from fresh weights and return the `History`.
 
@@ -112,11 +113,13 @@ def train(
     example.
 
     A loss that is not finite, Ctrl-C and a device out of memory end the run early; the
-    history says so in `status` and keeps what was learned until then.
+    history says so in `status` and keeps what was learned until then. With
+    `checkpoint`, a path, the run is saved there after every epoch, and the same call
+    made again goes on from there to the very same history.
     """
     steps = train_steps(
         net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler, per,
-        seed,
+        seed, None, checkpoint,
     )  # fmt: skip
     return loop.train(steps, progress)
 
@@ -133,6 +136,7 @@ def train_steps(
     per='epoch',
     seed=0,
     queue=None,
+    checkpoint=None,
 ):
     """Do what `train` does, but yield the growing `History` after every update.
 
@@ -141,8 +145,9 @@ def train_steps(
     """
     learner = _Learner(net, loss, trainer, device)
     yield from loop.steps(
-        learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue
-    )
+        learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue,
+        checkpoint,
+    )  # fmt: skip
 
 
 def evaluate_accuracy(net, data_iter, device):
@@ -256,6 +261,34 @@ class _Learner:
     def accuracy(self, test_iter):
         """Return the share of `test_iter` that the net gets right."""
         return evaluate_accuracy(self.net, test_iter, self.device)
+
+    def state(self):
+        """Return {name: array} of the weights and of what the trainer keeps."""
+        kept = {f'weight.{name}': t for name, t in self.net.state_dict().items()}
+        for i, parameter in enumerate(self._parameters()):
+            for name, t in self.trainer.state[parameter].items():
+                if t is not None:
+                    kept[f'kept.{i}.{name}'] = torch.as_tensor(t)
+        return {name: t.cpu().numpy() for name, t in kept.items()}
+
+    def load_state(self, arrays):
+        """Go back to where `state` was called."""
+        with torch.no_grad():
+            for name, tensor in self.net.state_dict().items():
+                tensor.copy_(torch.as_tensor(arrays[f'weight.{name}']))
+        parameters = self._parameters()
+        for key in arrays:
+            kind, _, rest = key.partition('.')
+            if kind == 'kept':
+                i, name = rest.split('.')
+                parameter, kept = parameters[int(i)], torch.as_tensor(arrays[key])
+                # numbers such as Adam's count of steps stay off the device
+                if kept.ndim:
+                    kept = torch.empty_like(parameter).copy_(kept)
+                self.trainer.state[parameter][name] = kept
+
+    def _parameters(self):
+        return [p for group in self.trainer.param_groups for p in group['params']]
 
     def end(self):
         """Give the trainer back with the rates that it came with."""

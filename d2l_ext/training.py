@@ -108,12 +108,14 @@ class History:
             return cls.from_json(file.read())
 
 
-def write_whole(path, text):
-    """Write `text` to the file `path`, whole or not at all."""
+def write_whole(path, content):
+    """Write text or bytes to the file `path`, whole or not at all."""
+    if isinstance(content, str):
+        content = content.encode()
     temporary = f'{path}.{os.getpid()}-{threading.get_ident()}.part'
     try:
-        with open(temporary, 'w', encoding='utf-8') as file:
-            file.write(text)
+        with open(temporary, 'wb') as file:
+            file.write(content)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -30,7 +30,7 @@ OWNERS = {
     'torch': {'_torch_step', 'bench_torch', 'replicas', 'torch'},
 }
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'data', 'experiments', 'install'}
-LIGHT |= {'bench', 'loop', 'panels', 'progress', 'schedulers', 'theory', 'training'}
+LIGHT |= {'bench', 'checkpoint', 'loop', 'panels', 'progress', 'schedulers', 'theory', 'training'}
 
 
 def imported(nodes):
