@@ -3,12 +3,13 @@
     python notebooks/execute.py [NOTEBOOK ...]
 
 An explorer's stored output is its picture and a line of text (D2L_EXT_STATIC), which
-every viewer can show, with a kernel or without.
+every viewer can show, with a kernel or without. Prints how long each notebook took.
 """
 
 import os
 import pathlib
 import sys
+import time
 
 import nbformat
 from nbclient import NotebookClient
@@ -40,5 +41,6 @@ if __name__ == '__main__':
     os.environ['D2L_EXT_STATIC'] = '1'
     chosen = [pathlib.Path(name) for name in sys.argv[1:]]
     for path in chosen or sorted(HERE.glob('*.ipynb')):
-        print(path.name, flush=True)
+        start = time.perf_counter()
         execute(path.resolve())
+        print(f'{path.name}: {time.perf_counter() - start:.0f} s', flush=True)
