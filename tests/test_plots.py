@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,12 @@ from d2l_ext import plots
 from d2l_ext.canvas import Canvas
 from d2l_ext.panels import recorded_panels
 from d2l_ext.plots import Panel, figure, history_panels, schedule_panel
-from d2l_ext.schedulers import CosineScheduler, FactorScheduler, PlateauScheduler
+from d2l_ext.schedulers import (
+    CosineScheduler,
+    FactorScheduler,
+    PlateauScheduler,
+    WarmupScheduler,
+)
 from d2l_ext.training import History
 
 
@@ -248,3 +254,15 @@ def test_recorded_runs_are_one_thin_line_a_seed():
     bold = replace(loss, thin=False)
     widths = [figure(p).figure.axes[0].lines[0].get_linewidth() for p in (loss, bold)]
     assert widths[0] < widths[1]
+
+
+def test_the_scheduler_that_the_readme_writes():
+    readme = (Path(__file__).parents[1] / 'README.md').read_text()
+    namespace = {}
+    exec(re.search(r'```python\n(.*?)```', readme, re.DOTALL)[1], namespace)
+    scheduler = namespace['ExponentialScheduler'](0.1)
+    assert scheduler(0) == 0.1
+    assert scheduler(10) == pytest.approx(0.1 / np.e)
+    assert eval(repr(scheduler), namespace) == scheduler
+    assert WarmupScheduler(scheduler, 5)(5) == 0.1
+    assert 'ends at 0.002024' in figure(schedule_panel(scheduler, 40)).text
