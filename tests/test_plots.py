@@ -259,7 +259,7 @@ def test_recorded_runs_are_one_thin_line_a_seed():
 def test_the_scheduler_that_the_readme_writes():
     readme = (Path(__file__).parents[1] / 'README.md').read_text()
     namespace = {}
-    exec(re.search(r'```python\n(.*?)```', readme, re.DOTALL)[1], namespace)
+    exec(re.search(r'```python\n(.*?)```', readme, re.DOTALL)[1], namespace)  # noqa: S102
     scheduler = namespace['ExponentialScheduler'](0.1)
     assert scheduler(0) == 0.1
     assert scheduler(10) == pytest.approx(0.1 / np.e)
