@@ -7,6 +7,7 @@ A backend brings a learner, that is a net, a loss and an optimizer on a device:
 
 import datetime
 import math
+import os
 import platform
 import time
 
@@ -160,6 +161,9 @@ def begun(learner, train_iter, num_epochs, scheduler, own, per, seed):
             'numpy': numpy.__version__,
             'python': platform.python_version(),
             'machine': platform.machine(),
+            # sums over the threads come out a little different with another number
+            'cores': os.cpu_count(),
+            'omp_num_threads': os.environ.get('OMP_NUM_THREADS'),
             'date': datetime.date.today().isoformat(),
         },
     )

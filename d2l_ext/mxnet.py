@@ -134,7 +134,8 @@ def train(
     `scheduler` gives the learning rate at t, counted from 0 in the unit `per` names:
     'epoch' or 'update'. Without one the trainer's own rate, or its own `lr_scheduler`,
     stands. Weights (Xavier) and the order of `Batches` come from `seed`, and `trainer`
-    starts anew: the same call on the same machine gives the same history, bit for bit.
+    starts anew: the same call on the same machine gives the same history, bit for bit,
+    as long as MXNet was imported with the same OMP_NUM_THREADS.
     Any other iterable of minibatches that has a length will do, in its own order.
 
     A loss that is not finite, Ctrl-C and a device out of memory end the run early; the

@@ -107,10 +107,10 @@ def train(
 
     `scheduler` gives the learning rate at t, counted from 0 in the unit `per` names:
     'epoch' or 'update'. Without one the trainer's own rate stands. Weights (Xavier) and
-    the order of `Batches` come from `seed`, and `trainer` starts anew: on one CPU the
-    same call gives the same history, bit for bit. Any other iterable of minibatches
-    that has a length will do, in its own order. `loss` may be a mean or one value per
-    example.
+    the order of `Batches` come from `seed`, and `trainer` starts anew: on one CPU, with
+    as many threads, the same call gives the same history, bit for bit. Any other
+    iterable of minibatches that has a length will do, in its own order. `loss` may be a
+    mean or one value per example.
 
     A loss that is not finite, Ctrl-C and a device out of memory end the run early; the
     history says so in `status` and keeps what was learned until then. With
