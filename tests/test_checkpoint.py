@@ -65,7 +65,8 @@ def result(process):
 
 @pytest.mark.parametrize('backend', SCRIPTS)
 def test_killed_at_ten_moments(backend, tmp_path):
-    pytest.importorskip(f'd2l_ext.{backend}', exc_type=ImportError)
+    framework = 'torch' if backend == 'torch' else 'd2l_ext.mxnet'
+    pytest.importorskip(framework, exc_type=ImportError)
     with start(backend, tmp_path / 'whole') as process:
         whole = result(process)
     assert whole.status == 'finished'
