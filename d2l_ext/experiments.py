@@ -11,50 +11,10 @@ import math
 import pathlib
 import statistics
 
-from d2l_ext.schedulers import (
-    ConstantScheduler,
-    CosineScheduler,
-    FactorScheduler,
-    MultiFactorScheduler,
-    SquareRootScheduler,
-    WarmupScheduler,
-    warmup_cosine,
-)
-from d2l_ext.training import History, Recipe
+from d2l_ext.recipes import RECIPES
+from d2l_ext.training import History
 
 RUNS = pathlib.Path(__file__).with_name('runs')
-
-# The section's schedules on the mini set, its 40 epochs scaled to 30: with the book's
-# base rates, of which some runs never recover, and from 0.3, which all of them survive
-RECIPES = {
-    'constant_0.5': Recipe(ConstantScheduler(0.5)),
-    'constant_0.3': Recipe(ConstantScheduler(0.3)),
-    'constant_0.125': Recipe(ConstantScheduler(0.125)),
-    'constant_0.1': Recipe(ConstantScheduler(0.1)),
-    'constant_0.01': Recipe(ConstantScheduler(0.01)),
-    'square_root_1.0': Recipe(SquareRootScheduler(1.0)),
-    'square_root_0.6': Recipe(SquareRootScheduler(0.6)),
-    'square_root_0.3': Recipe(SquareRootScheduler(0.3)),
-    'square_root_printed': Recipe(printed='square_root', per='update'),
-    'factor_2.0': Recipe(FactorScheduler(0.9, 1e-2, 2.0)),
-    'factor_0.3': Recipe(FactorScheduler(0.9, 1e-2, 0.3)),
-    'multi_factor_0.5': Recipe(MultiFactorScheduler([10, 20], 0.5, 0.5)),
-    'multi_factor_0.3': Recipe(MultiFactorScheduler([10, 20], 0.5, 0.3)),
-    'multi_factor_printed': Recipe(printed='multi_factor', per='update'),
-    'cosine_0.5': Recipe(CosineScheduler(30, 0.5, 0.01)),
-    'cosine_0.3': Recipe(CosineScheduler(30, 0.3, 0.01)),
-    'cosine_printed': Recipe(printed='cosine', per='update'),
-    'warmup_cosine_0.5': Recipe(warmup_cosine(30, 0.5, 5, 0.01)),
-    'warmup_cosine_0.3': Recipe(warmup_cosine(30, 0.3, 5, 0.01)),
-    'warmup_cosine_printed': Recipe(printed='warmup_cosine', per='update'),
-    'warmup_square_root_1.0': Recipe(WarmupScheduler(SquareRootScheduler(1.0), 5)),
-    'warmup_square_root_0.6': Recipe(WarmupScheduler(SquareRootScheduler(0.6), 5)),
-    # the start alone, with many seeds: how many runs get going?
-    'start_0.5': Recipe(ConstantScheduler(0.5), num_epochs=10),
-    'warmup_start_0.5': Recipe(
-        WarmupScheduler(ConstantScheduler(0.5), 5), num_epochs=10
-    ),
-}
 
 
 def record(name, seed):

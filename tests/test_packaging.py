@@ -30,7 +30,7 @@ OWNERS = {
     'torch': {'_torch_step', 'bench_torch', 'replicas', 'torch'},
 }
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'bench', 'checkpoint', 'data'}
-LIGHT |= {'experiments', 'install', 'loop', 'panels', 'progress', 'schedulers'}
+LIGHT |= {'experiments', 'install', 'loop', 'panels', 'progress', 'recipes', 'schedulers'}
 LIGHT |= {'theory', 'training'}
 
 
