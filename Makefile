@@ -1,6 +1,7 @@
 # make lab    install everything into .venv and open the notebooks in JupyterLab
 # make test   install the test tools too and run every check
 # make torch  add PyTorch, the second backend (its tests are skipped without it)
+# make peers  add PyTorch, Keras and Optax, to run the code that explorers write for them
 # make test-matrix    what MXNet computes, on every Python found and several NumPy
 # make test-colab     the notebooks as Colab meets them, one by one
 # make stamp          write the git remote's address into the notebooks
@@ -18,7 +19,7 @@ LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
 	$(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: lab test torch test-matrix test-colab stamp bench notebooks
+.PHONY: lab test torch peers test-matrix test-colab stamp bench notebooks
 
 lab: .venv/.lab
 	$(LAB) notebooks/00_index.ipynb $(ARGS)
@@ -29,6 +30,8 @@ test: .venv/.test
 	$(BIN)/python -m pytest $(ARGS)
 
 torch: .venv/.torch
+
+peers: .venv/.peers
 
 test-matrix: .venv/.lab
 	$(BIN)/python tests/matrix.py $(PYTHONS)
@@ -63,5 +66,6 @@ endef
 .venv/.lab: EXTRAS = lab
 .venv/.test: EXTRAS = lab,test
 .venv/.torch: EXTRAS = lab,torch
-.venv/.lab .venv/.test .venv/.torch: pyproject.toml constraints.txt
+.venv/.peers: EXTRAS = lab,torch,peers
+.venv/.lab .venv/.test .venv/.torch .venv/.peers: pyproject.toml constraints.txt
 	$(install)

@@ -34,6 +34,7 @@ VERSIONS = [
     'numpy==2.1.3',
     'pandas==2.2.3',
     'requests==2.32.4',
+    'scikit-learn==1.6.1',
     'setuptools==75.2.0',
     'widgetsnbextension==3.6.10',
 ]
