@@ -243,6 +243,37 @@ class CosineRestartsScheduler(Scheduler):
         return _mix(self.base_lr, self.final_lr, height)
 
 
+class PiecewiseLinearScheduler(Scheduler):
+    """Straight lines through the given points, flat before the first and after the last.
+
+    lr(t) = lr_i + (lr_j - lr_i) (t - t_i) / (t_j - t_i) between two neighbours (t_i,
+    lr_i) and (t_j, lr_j) in points
+
+    >>> scheduler = PiecewiseLinearScheduler([(0, 0.1), (5, 0.5), (25, 0.0)])
+    >>> [round(scheduler(t), 3) for t in (0, 4, 5, 15, 40)]
+    [0.1, 0.42, 0.5, 0.25, 0.0]
+
+    Source: NumPy's `interp`, Ignite's `PiecewiseLinear`.
+    """
+
+    def __init__(self, points):
+        self.points = _points('points', points)
+
+    @property
+    def base_lr(self):
+        return self.points[0][1]
+
+    def lr(self, t):
+        before, start = self.points[0]
+        if t <= before:
+            return start
+        for after, end in self.points:
+            if t < after:
+                return _mix(end, start, (t - before) / (after - before))
+            before, start = after, end
+        return start
+
+
 class LambdaScheduler(Scheduler):
     """Any function of time, times `base_lr`.
 
@@ -498,6 +529,22 @@ def _increasing(name, values):
     if any(a >= b for a, b in zip(numbers, numbers[1:])):
         raise ValueError('{} must increase, got {!r}'.format(name, numbers))
     return numbers
+
+
+def _points(name, values):
+    points = []
+    for value in _several(name, values):
+        pair = value if isinstance(value, (list, tuple)) else ()
+        if len(pair) != 2:
+            text = '{} must be pairs (t, lr), got {!r}'
+            raise ValueError(text.format(name, value))
+        points.append(tuple(_number(name, number, at_least=0) for number in pair))
+    if not points:
+        raise ValueError('{} must be one pair (t, lr) or more, got []'.format(name))
+    if any(a[0] >= b[0] for a, b in zip(points, points[1:])):
+        text = '{} must be in order, each at a time of its own, got {!r}'
+        raise ValueError(text.format(name, points))
+    return tuple(points)
 
 
 def _choice(name, value, choices):

@@ -16,6 +16,7 @@ from d2l_ext.schedulers import (
     FactorScheduler,
     LambdaScheduler,
     MultiFactorScheduler,
+    PiecewiseLinearScheduler,
     PlateauScheduler,
     PolyScheduler,
     SequentialScheduler,
@@ -84,6 +85,11 @@ VALUES = [
     (CosineRestartsScheduler(10, decay=0.5), {0: 0.1, 5: 0.05, 10: 0.05, 15: 0.025}),
     (CosineRestartsScheduler(1, 1.0, 0, 3, decay=0.5), {121: 1 / 32, 242.5: 1 / 64}),
     (LambdaScheduler(lambda t: 0.95**t), {2: 0.09025, 0: 0.1}),
+    (
+        PiecewiseLinearScheduler([(5, 0.5), (10, 0.3), (30, 1.3)]),
+        {10: 0.3, 0: 0.5, 4.9: 0.5, 5: 0.5, 7.5: 0.4, 20: 0.8, 30: 1.3, 1e9: 1.3},
+    ),
+    (PiecewiseLinearScheduler([(3, 0.2)]), {0: 0.2, 3: 0.2, 4: 0.2}),
     (
         SequentialScheduler([flat, down, ConstantScheduler(0.2)], [30, 40]),
         {40: 0.2, 29: 0.5, 30: 0.5, 35: 0.3, 39.999: 0.1000000099, 41: 0.2},
@@ -240,9 +246,24 @@ def test_every_bad_argument_is_named_with_its_value(make, arguments, name):
         assert str(error.value).endswith(f'got {shown!r}')
 
 
+@pytest.mark.parametrize('bad', [nan, inf, -1, '3', b'3', None, [1, 2], 1j, object()])
+def test_a_bad_point_is_named_with_its_value(bad):
+    for points in [(bad, 0.1)], [(0, 0.1), (3, bad)]:
+        with pytest.raises((ValueError, TypeError)) as error:
+            PiecewiseLinearScheduler(points)
+        assert str(error.value).startswith('points must be ')
+        assert str(error.value).endswith(f'got {bad!r}')
+
+
 @pytest.mark.parametrize(
     'make, message',
     [
+        (lambda: PiecewiseLinearScheduler([]), r'points must be one pair .* got \[\]'),
+        (lambda: PiecewiseLinearScheduler(3), 'points must be a list, got 3'),
+        (lambda: PiecewiseLinearScheduler([3, 4]), r'points .* pairs \(t, lr\), got 3'),
+        (lambda: PiecewiseLinearScheduler(['ab']), "points .* pairs .* got 'ab'"),
+        (lambda: PiecewiseLinearScheduler([(1, 2, 3)]), r'pairs .* got \(1, 2, 3\)'),
+        (lambda: PiecewiseLinearScheduler([(3, 1), (3, 0)]), r'time.* got \[\(3, 1\),'),
         (lambda: MultiFactorScheduler([3, 3]), r'step must increase, got \(3, 3\)'),
         (lambda: CyclicScheduler(0.2, 0.1, 3), 'max_lr must be .* >= 0.2, got 0.1'),
         (lambda: CyclicScheduler(0, 1, 3, 'sine'), "shape must be .*, got 'sine'"),
