@@ -2,6 +2,7 @@
 # make test   install the test tools too and run every check
 # make torch  add PyTorch, the second backend (its tests are skipped without it)
 # make peers  add PyTorch, Keras and Optax, to run the code that explorers write for them
+# make conda  make the conda environment d2l_ext, with MXNet and d2l in it
 # make test-matrix    what MXNet computes, on every Python found and several NumPy
 # make test-colab     the notebooks as Colab meets them, one by one
 # make stamp          write the git remote's address into the notebooks
@@ -13,13 +14,14 @@
 
 PYTHON = python3
 PYTHONS = python3.11 python3.12 python3.13
+CONDA = conda
 ARGS =
 BIN = .venv/bin
 LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
 	$(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: lab test torch peers test-matrix test-colab stamp bench notebooks
+.PHONY: lab test torch peers conda test-matrix test-colab stamp bench notebooks
 
 lab: .venv/.lab
 	$(LAB) notebooks/00_index.ipynb $(ARGS)
@@ -32,6 +34,10 @@ test: .venv/.test
 torch: .venv/.torch
 
 peers: .venv/.peers
+
+conda:
+	$(CONDA) env list | grep -q '^d2l_ext ' || $(CONDA) env create -f environment.yml
+	$(CONDA) run -n d2l_ext python -m d2l_ext.install
 
 test-matrix: .venv/.lab
 	$(BIN)/python tests/matrix.py $(PYTHONS)

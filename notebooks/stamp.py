@@ -20,11 +20,11 @@ import importlib.util
 import os
 
 if importlib.util.find_spec('d2l_ext') is None:
-    source = {source}
-    %pip install -q {{os.environ.get('D2L_EXT_SOURCE', source)}}
+    source = os.environ.get('D2L_EXT_SOURCE', {source})
+    assert source, 'First run %env D2L_EXT_SOURCE=git+https://... (where d2l_ext is)'
+    %pip install -q {{source}}
     print(importlib.import_module('d2l_ext.install').install_mxnet())
 from d2l_ext import mxnet as d2l  # first: MXNet needs its help on today's Python"""
-UNKNOWN = "os.environ['D2L_EXT_SOURCE']  # set it to where pip can get d2l_ext"
 
 BADGE = (
     '[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]'
@@ -49,7 +49,7 @@ def parts(remote):
 
 def setup(found):
     """Return the setup cell for what `parts` has found."""
-    source = f"'git+https://{'/'.join(found)}'" if found else UNKNOWN
+    source = f"'git+https://{'/'.join(found)}'" if found else "''"
     return SETUP.format(source=source)
 
 

@@ -30,7 +30,15 @@ OWNERS = {
     'torch': {'_torch_step', 'bench_torch', 'replicas', 'torch'},
 }
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'bench', 'checkpoint', 'data'}
-LIGHT |= {'experiments', 'install', 'loop', 'panels', 'progress', 'recipes', 'schedulers'}
+LIGHT |= {
+    'experiments',
+    'install',
+    'loop',
+    'panels',
+    'progress',
+    'recipes',
+    'schedulers',
+}
 LIGHT |= {'theory', 'training'}
 
 
@@ -136,6 +144,21 @@ def test_the_conda_environment_is_the_same_set():
     assert '.venv/.test: EXTRAS = lab,test\n' in (ROOT / 'Makefile').read_text()
     python = re.search(r'python=([\d.]+)', text)[1]
     assert Requirement(f'python{PROJECT["requires-python"]}').specifier.contains(python)
+
+
+@pytest.mark.parametrize('there', [False, True])
+def test_make_conda_makes_the_environment_once_and_runs_the_installer(tmp_path, there):
+    conda, log = tmp_path / 'conda', tmp_path / 'log'
+    listed = 'd2l_ext   *  /somewhere' if there else 'd2l_ext_old  /somewhere'
+    conda.write_text(f'#!/bin/sh\necho "$@" >> {log}\necho "{listed}"\n')
+    conda.chmod(0o755)
+    subprocess.run(['make', '-s', 'conda', f'CONDA={conda}'], cwd=ROOT, check=True)
+    create = ['env create -f environment.yml']
+    assert log.read_text().splitlines() == [
+        'env list',
+        *(create if not there else []),
+        'run -n d2l_ext python -m d2l_ext.install',
+    ]
 
 
 def test_the_wheel_carries_modules_and_data(tmp_path):

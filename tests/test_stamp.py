@@ -64,7 +64,7 @@ def test_a_fork_gets_badges_of_its_own(clone, remote):
             old_title, _, *old_rest = cells(plain[name])
             assert f'({COLAB}notebooks/{name})' in title.splitlines()[2]
             assert title.splitlines()[:1] == old_title.splitlines()[:1]
-            assert "source = 'git+https://github.com/someone/fork'\n" in setup
+            assert "'D2L_EXT_SOURCE', 'git+https://github.com/someone/fork')\n" in setup
             assert rest == old_rest
     assert stamp(clone) == plain, 'and it can be undone'
 
@@ -84,11 +84,25 @@ def test_what_others_cannot_reach_gets_no_badge(clone, remote):
     for name, text in stamp(clone, remote).items():
         assert b'colab-badge' not in text
         if name != 'README.md':
-            assert "source = os.environ['D2L_EXT_SOURCE']  # set it" in cells(text)[1]
+            assert "os.environ.get('D2L_EXT_SOURCE', '')\n" in cells(text)[1]
 
 
 def test_a_host_that_colab_cannot_open_gets_an_address_alone(clone):
     for name, text in stamp(clone, 'https://example.org/someone/fork').items():
         assert b'colab-badge' not in text
         if name != 'README.md':
-            assert "'git+https://example.org/someone/fork'\n" in cells(text)[1]
+            assert "'git+https://example.org/someone/fork')\n" in cells(text)[1]
+
+
+def test_a_copy_without_a_remote_asks_for_the_address_in_a_sentence(clone, monkeypatch):
+    setup = cells(stamp(clone)['00_index.ipynb'])[1]
+    plain = setup.replace("find_spec('d2l_ext') is None", "find_spec('math')")
+    plain = plain.replace('%pip install -q {source}', 'raise SystemExit(source)')
+    monkeypatch.delenv('D2L_EXT_SOURCE', raising=False)
+    with pytest.raises(
+        AssertionError, match=r'First run %env D2L_EXT_SOURCE=git\+http'
+    ):
+        exec(plain, {})
+    monkeypatch.setenv('D2L_EXT_SOURCE', 'git+https://example.org/a/b')
+    with pytest.raises(SystemExit, match='https://example.org/a/b'):
+        exec(plain, {})
