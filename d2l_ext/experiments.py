@@ -11,9 +11,10 @@ import math
 import pathlib
 import statistics
 
-from d2l_ext.recipes import RECIPES
+from d2l_ext.recipes import RECIPES, nearest
 from d2l_ext.training import History
 
+__all__ = ['RECIPES', 'failed', 'load', 'nearest', 'record', 'table']
 RUNS = pathlib.Path(__file__).with_name('runs')
 
 

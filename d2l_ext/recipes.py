@@ -5,6 +5,7 @@ two settings, so that a slider can find the nearest recorded run.
 """
 
 import itertools
+import math
 
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -58,7 +59,8 @@ MINI = {
 
 # The section itself: all of Fashion-MNIST, 40 epochs, its own base rates
 COSINE = CosineScheduler(40, 0.5, 0.01)
-COSINE_MEAN = sum(map(COSINE, range(40))) / 40
+# rounded, as the last digits of a sum depend on the machine and on the Python
+COSINE_MEAN = round(sum(map(COSINE, range(40))) / 40, 9)
 FULL = {
     'full_constant': _full(ConstantScheduler(0.5)),
     'full_square_root': _full(SquareRootScheduler(1.0)),
@@ -153,3 +155,50 @@ def _named():
 
 RECIPES = _named()
 NAMES = {recipe: name for name, recipe in RECIPES.items()}
+
+
+# Settings that are compared by their ratio: 0.1 is as far from 0.05 as 1 from 0.5
+BY_RATIO = 'base_lr', 'batch_size', 'final_lr', 'pwr'
+
+
+def nearest(family, **settings):
+    """Return the recipe of a family of `ATLAS` that is nearest to `settings`.
+
+    Returns its settings, as a dict, and its name. Distances are differences, or ratios
+    for rates, batch sizes and exponents, each as a share of the family's whole range;
+    several settings are added as squares.
+
+    Raises ValueError for another family, other settings, or a value that is no number
+    >= 0.
+
+    >>> nearest('warmup', base_lr=0.45, warmup_steps=7)
+    ({'base_lr': 0.5, 'warmup_steps': 5}, 'warmup_cosine_0.5')
+    >>> nearest('constant', base_lr=9)
+    ({'base_lr': 2.0}, 'constant_2.0')
+    """
+    if family not in ATLAS:
+        raise ValueError(f'family must be one of {", ".join(ATLAS)}, got {family!r}')
+    names, grid = ATLAS[family]
+    if settings.keys() != set(names):
+        raise ValueError(
+            f'settings of {family!r} must be {" and ".join(names)}, '
+            f'got {" and ".join(settings) or "none"}'
+        )
+    for name, value in settings.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f'{name} must be a number >= 0, got {value!r}')
+    distances = [
+        _distances(name, [values[i] for values in grid], settings[name])
+        for i, name in enumerate(names)
+    ]
+    _, values = min(zip(map(math.hypot, *distances), grid), key=lambda pair: pair[0])
+    return dict(zip(names, values)), NAMES[grid[values]]
+
+
+def _distances(name, recorded, value):
+    """Return how far `value` is from each recorded one, their range being 1."""
+    if name in BY_RATIO:
+        # 0 has no logarithm: it counts as a third of the smallest that has one
+        floor = min(filter(None, recorded)) / 3
+        *recorded, value = (math.log(max(v, floor)) for v in (*recorded, value))
+    return [abs(v - value) / (max(recorded) - min(recorded)) for v in recorded]

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from d2l_ext import experiments
-from d2l_ext.experiments import RECIPES, load, main, record, table
+from d2l_ext.experiments import RECIPES, load, main, nearest, record, table
+from d2l_ext.recipes import ATLAS, NAMES
 from d2l_ext.training import History
 
 
@@ -125,3 +126,38 @@ def test_unknown_and_unrecorded_names_are_told_apart(call, folder):
         call('sine')
     with pytest.raises(ValueError, match=r'experiments record cosine_0\.5'):
         call('cosine_0.5')
+
+
+@pytest.mark.parametrize('family', ATLAS)
+def test_every_recipe_of_the_atlas_is_nearest_to_itself(family):
+    names, grid = ATLAS[family]
+    for values, recipe in grid.items():
+        settings = dict(zip(names, values))
+        assert nearest(family, **settings) == (settings, NAMES[recipe])
+
+
+def test_rates_are_near_by_their_ratio_and_epochs_by_their_difference():
+    assert nearest('constant', base_lr=0.145)[0] == {'base_lr': 0.125}
+    assert nearest('constant', base_lr=0.0)[0] == {'base_lr': 0.01}
+    assert nearest('cosine_final', final_lr=0.001)[0] == {'final_lr': 0}
+    assert nearest('cosine_final', final_lr=0.006)[0] == {'final_lr': 0.01}
+    assert nearest('warmup', base_lr=0.7, warmup_steps=7.4)[0] == (
+        {'base_lr': 0.8, 'warmup_steps': 5}
+    )
+    assert nearest('batch', batch_size=33, base_lr=0.06)[0]['batch_size'] == 64
+    assert nearest('multi_factor', first=9, second=26)[1] == 'multi_factor_10_25'
+
+
+@pytest.mark.parametrize(
+    ('family', 'settings', 'message'),
+    [
+        ('sine', {}, "family must be one of constant, .* got 'sine'"),
+        ('poly', {'pwr': 1}, "'poly' must be base_lr and pwr, got pwr"),
+        ('constant', {}, 'must be base_lr, got none'),
+        ('constant', {'base_lr': math.nan}, 'base_lr must be a number >= 0, got nan'),
+        ('constant', {'base_lr': -1}, 'base_lr must be a number >= 0, got -1'),
+    ],
+)
+def test_what_has_no_neighbour_says_why(family, settings, message):
+    with pytest.raises(ValueError, match=message):
+        nearest(family, **settings)
