@@ -5,11 +5,24 @@ be called, read and tested without either.
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from d2l_ext.schedulers import PlateauScheduler
 from d2l_ext.training import scheduled_lr
+
+
+class Plan(NamedTuple):
+    """The schedule that a panel shows, and the run that it is for.
+
+    `scheduler` counts in the unit `per`; see `schedule_panel`.
+    """
+
+    scheduler: object
+    num_epochs: int
+    per: str = 'epoch'
+    batches_per_epoch: int = 235
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +35,7 @@ class Panel:
     panels drawn together; `pinned` lines are grey and part of the background.
     `xlim`, `ylim`: (low, high), None where the data decide. `log`: a logarithmic y
     axis; None lets the reader choose. `note`: what the panel says, in words. `thin`:
-    finer lines, where a label stands for many.
+    finer lines, where a label stands for many. `plan`: the `Plan` shown, if it is one.
 
     >>> panel = Panel({'lr': ([0, 1, 2], [0.5, 0.25, 0.125])}, 'epoch', 'learning rate')
     >>> panel.name
@@ -42,6 +55,7 @@ class Panel:
     verticals: dict = field(default_factory=dict)
     horizontals: dict = field(default_factory=dict)
     thin: bool = False
+    plan: Plan | None = None
 
     def __post_init__(self):
         for name, length in ('lines', 2), ('pinned', 2), ('bands', 3):
@@ -86,7 +100,8 @@ def _columns(name, label, columns, length):
 def schedule_panel(schedulers, num_epochs, per='epoch', batches_per_epoch=235):
     """Return the panel of the learning rates that a run of `num_epochs` would use.
 
-    `schedulers`: one scheduler, or {label: scheduler}. With `per='epoch'` the rate of
+    `schedulers`: one scheduler, which the panel's `plan` then holds, or {label:
+    scheduler}. With `per='epoch'` the rate of
     epoch e = 0, 1, ... is scheduler(e), constant within the epoch; with `per='update'`
     that of update t = 0, 1, ... is scheduler(t), `batches_per_epoch` of them an epoch.
     The x axis counts epochs of the run in both.
@@ -96,7 +111,9 @@ def schedule_panel(schedulers, num_epochs, per='epoch', batches_per_epoch=235):
     """
     num_epochs = _count('num_epochs', num_epochs)
     batches = _count('batches_per_epoch', batches_per_epoch) if per == 'update' else 1
+    plan = None
     if not isinstance(schedulers, dict):
+        plan = Plan(schedulers, num_epochs, per, int(batches_per_epoch))
         schedulers = {_name(schedulers): schedulers}
     lines, notes = {}, {}
     for label, scheduler in schedulers.items():
@@ -110,7 +127,8 @@ def schedule_panel(schedulers, num_epochs, per='epoch', batches_per_epoch=235):
         ]
         lines[label] = _staircase(rates, batches)
         notes[label] = _describe(np.array(rates), per)
-    return Panel(lines, 'epoch', 'learning rate', ylim=(0, None), note=_sentence(notes))
+    note = _sentence(notes)
+    return Panel(lines, 'epoch', 'learning rate', ylim=(0, None), note=note, plan=plan)
 
 
 def history_panels(history):
