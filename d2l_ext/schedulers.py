@@ -373,9 +373,10 @@ class PlateauScheduler(Scheduler):
     """Multiply by `factor` once a metric has stopped improving for `patience` epochs.
 
     Pure in the history of the metric: `at(metrics)` replays it. A value is better if
-    it beats the best so far by more than threshold * |best|; more than `patience`
-    values in a row that are not bring a reduction, then `cooldown` values are ignored.
-    PyTorch's rule, but for its fault with negative metrics (worse counted as better).
+    it beats the best so far by more than threshold * |best| (`threshold_mode='rel'`)
+    or threshold ('abs'); more than `patience` values in a row that are not bring a
+    reduction, then `cooldown` values are ignored. PyTorch's rule, but for its fault
+    with negative metrics (worse counted as better). `keras_plateau` is Keras's.
 
     >>> scheduler = PlateauScheduler(base_lr=0.5, factor=0.1, patience=1)
     >>> [round(scheduler.at([1.0] * n), 3) for n in range(5)]
@@ -393,6 +394,7 @@ class PlateauScheduler(Scheduler):
         cooldown=0,
         stop_factor_lr=0,
         mode='min',
+        threshold_mode='rel',
     ):
         self.base_lr = _number('base_lr', base_lr, at_least=0)
         self.factor = _number('factor', factor, above=0, at_most=1)
@@ -401,14 +403,17 @@ class PlateauScheduler(Scheduler):
         self.cooldown = _number('cooldown', cooldown, at_least=0)
         self.stop_factor_lr = _number('stop_factor_lr', stop_factor_lr, at_least=0)
         self.mode = _choice('mode', mode, ('min', 'max'))
+        self.threshold_mode = _choice('threshold_mode', threshold_mode, ('rel', 'abs'))
 
     def at(self, metrics):
         """Return the learning rate after the values in `metrics`, oldest first."""
         lr, best, bad, cooling = self.base_lr, _INFINITY, 0, 0
+        margin = self.threshold
         for value in metrics:
             value = value if self.mode == 'min' else -value
-            # inf - inf would be nan; a nan itself is never better
-            margin = self.threshold * abs(best) if best < _INFINITY else 0
+            if self.threshold_mode == 'rel':
+                # inf - inf would be nan; a nan itself is never better
+                margin = self.threshold * abs(best) if best < _INFINITY else 0
             if value < best - margin:
                 best, bad = value, 0
             else:
@@ -424,6 +429,34 @@ class PlateauScheduler(Scheduler):
         raise TypeError(
             'PlateauScheduler answers to a metric, not to time: use at(metrics)'
         )
+
+
+def keras_plateau(
+    base_lr=0.1,
+    factor=0.1,
+    patience=10,
+    min_delta=1e-4,
+    cooldown=0,
+    min_lr=0,
+    mode='min',
+):
+    """Keras's plateau rule, as a `PlateauScheduler`.
+
+    Keras reduces at the value number `patience` that is not better, PyTorch at the
+    one after it; and the value at which Keras's cooldown ends counts again. So either
+    is one less in PyTorch, but 0 is as 1. `min_delta` is an absolute threshold.
+
+    >>> scheduler = keras_plateau(base_lr=0.5, factor=0.1, patience=1)
+    >>> [round(scheduler.at([1.0] * n), 3) for n in range(4)]
+    [0.5, 0.5, 0.05, 0.005]
+
+    Source: Keras's callback `ReduceLROnPlateau`.
+    """
+    patience = max(_number('patience', patience, at_least=0), 1) - 1
+    cooldown = max(_number('cooldown', cooldown, at_least=0), 1) - 1
+    return PlateauScheduler(
+        base_lr, factor, patience, min_delta, cooldown, min_lr, mode, 'abs'
+    )
 
 
 def warmup_cosine(max_update, base_lr=0.1, warmup_steps=0, final_lr=0):

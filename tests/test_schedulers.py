@@ -22,6 +22,7 @@ from d2l_ext.schedulers import (
     SequentialScheduler,
     SquareRootScheduler,
     WarmupScheduler,
+    keras_plateau,
     one_cycle,
     warmup_cosine,
     warmup_stable_decay,
@@ -184,6 +185,17 @@ PLATEAUS = [
     (PlateauScheduler(1, 0.1, 0), [inf, 3, 2], 0.1),  # inf is no improvement
     (PlateauScheduler(1, 0.1, 1), [nan, 3, 2, nan], 1),
     (PlateauScheduler(1, 0.1, 1), [3, nan, nan], 0.1),
+    (PlateauScheduler(1, 0.1, 0, 0.5, threshold_mode='abs'), [10, 9.6], 0.1),
+    (PlateauScheduler(1, 0.1, 0, 0.5, threshold_mode='abs'), [10, 9.4], 1),
+    (PlateauScheduler(1, 0.1, 0, 0.5, threshold_mode='abs'), [-10, -10.4], 0.1),
+    (keras_plateau(1, 0.1, 3), [1, 1, 1], 1),
+    (keras_plateau(1, 0.1, 3), [1, 1, 1, 1], 0.1),  # PyTorch's would wait for one more
+    (keras_plateau(1, 0.1, 0), [1, 1, 1], 0.01),  # as patience=1
+    (keras_plateau(1, 0.5, 1, cooldown=2), [1, 1, 1], 0.5),
+    (keras_plateau(1, 0.5, 1, cooldown=2), [1, 1, 1, 1], 0.25),
+    (keras_plateau(1, 0.5, 1, cooldown=1), [1, 1, 1], 0.25),  # as cooldown=0
+    (keras_plateau(1, 0.1, 1, min_delta=0.5), [10, 9.6], 0.1),
+    (keras_plateau(1, 0.1, 1, min_lr=0.3, mode='max'), [1, 1], 0.3),
 ]
 
 
@@ -274,6 +286,9 @@ def test_a_bad_point_is_named_with_its_value(bad):
         (lambda: WarmupScheduler(flat, 3, 0, 'x'), "warmup_mode must .*, got 'x'"),
         (lambda: WarmupScheduler(PlateauScheduler(), 3), 'scheduler .* Plateau'),
         (lambda: PlateauScheduler(mode='x'), "mode must be 'min' or 'max', got 'x'"),
+        (lambda: PlateauScheduler(threshold_mode='x'), "threshold_mode must be 'rel'"),
+        (lambda: keras_plateau(patience=-1), 'patience must be .* >= 0, got -1'),
+        (lambda: keras_plateau(cooldown=-1), 'cooldown must be .* >= 0, got -1'),
         (lambda: PlateauScheduler()(3), r'PlateauScheduler .* use at\(metrics\)'),
         (lambda: warmup_cosine(5, 1, 5), 'warmup_steps .* below max_update = 5, got 5'),
         (lambda: one_cycle(5, 1, 0), 'warmup_steps must be finite and > 0, got 0'),
