@@ -14,6 +14,7 @@ import time
 import numpy
 
 from d2l_ext import checkpoint as checkpoints
+from d2l_ext.data import load_fashion_mnist
 from d2l_ext.progress import Progress
 from d2l_ext.training import History, scheduled_lr, whole_number
 
@@ -61,18 +62,41 @@ class Batches:
                 yield self.rows(self.X, order[rows]), self.rows(self.y, order[rows])
 
 
-def train(steps, progress):
-    """Run `steps` to its end, or to Ctrl-C, and return the last `History`."""
-    history, shown = History(), Progress() if progress else None
+def scaled(subset):
+    """Yield (X, y) of training and of testing, as NumPy arrays.
+
+    X is float32 in [0, 1] of shape (n, 1, 28, 28), y int32 of shape (n,).
+    """
+    arrays = load_fashion_mnist(subset)
+    for images, labels in (arrays[:2], arrays[2:]):
+        X = images.reshape(-1, 1, 28, 28).astype('float32') / 255
+        yield X, labels.astype('int32')
+
+
+class Stop(Exception):
+    """A callback has returned True."""
+
+
+def train(steps, progress, on_epoch, on_update):
+    """Run `steps(on_epoch=..., on_update=...)` to its end, or to Ctrl-C.
+
+    Returns the last `History`.
+    """
+    shown = Progress() if progress else None
+    told = [callback for callback in (shown, on_epoch) if callback]
+    run = steps(
+        on_epoch=lambda history: any(callback(history) for callback in told),
+        on_update=on_update,
+    )
+    last = History(status='stopped')
     try:
-        for history in steps:
-            if shown:
-                shown.update(history)
+        for history in run:
+            last = history
     except KeyboardInterrupt:
-        history.status = 'stopped'
+        run.close()
     if shown:
-        shown.close(history)
-    return history
+        shown.close(last)
+    return last
 
 
 def steps(
@@ -85,8 +109,13 @@ def steps(
     seed,
     queue,
     checkpoint,
+    on_epoch,
+    on_update,
 ):
-    """Train `learner` and yield the growing `History` after every update."""
+    """Train `learner` and yield the growing `History` after every update.
+
+    A callback that returns True stops the run, and so does whoever closes it.
+    """
     num_epochs = whole_number('num_epochs', num_epochs)
     seed = whole_number('seed', seed, at_least=0)
     own = learner.take_over(scheduler)
@@ -106,7 +135,7 @@ def steps(
             # each epoch by itself, as no framework tells where its generator stands
             learner.seed((own_seed + epoch) % 2**31)
             start, count, waiting = time.perf_counter(), 0, []
-            for X, y in _passes(train_iter, rng):
+            for X, y in passes(train_iter, rng):
                 lr, update = None, len(history.lr)
                 if scheduler is not None:
                     lr = scheduled_lr(scheduler, per, epoch, update, history.train_loss)
@@ -117,6 +146,7 @@ def steps(
                     waiting.append(wait)
                     if len(waiting) > queue:
                         waiting.pop(0)()
+                _tell(on_update, history)
                 yield history
             test_acc = learner.accuracy(test_iter)
             train_loss, train_acc = (total / count for total in learner.totals())
@@ -127,10 +157,16 @@ def steps(
             history.train_loss.append(train_loss)
             if not math.isfinite(train_loss):
                 history.status = 'diverged'
+            elif epoch + 1 == num_epochs:
+                history.status = 'finished'
             if checkpoint:
                 checkpoints.save(checkpoint, history, rng, learner.state())
-        if history.status == 'running':
-            history.status = 'finished'
+            _tell(on_epoch, history)
+    except Stop:
+        _stopped(history)
+    except (GeneratorExit, KeyboardInterrupt):
+        _stopped(history)
+        raise
     except RuntimeError as error:
         if not any(words in str(error).lower() for words in OUT_OF_MEMORY):
             raise
@@ -138,6 +174,16 @@ def steps(
     finally:
         learner.end()
     yield history
+
+
+def _tell(callback, history):
+    if callback and callback(history):
+        raise Stop
+
+
+def _stopped(history):
+    if history.status == 'running':
+        history.status = 'stopped'
 
 
 def begun(learner, train_iter, num_epochs, scheduler, own, per, seed):
@@ -169,7 +215,8 @@ def begun(learner, train_iter, num_epochs, scheduler, own, per, seed):
     )
 
 
-def _passes(train_iter, rng):
+def passes(train_iter, rng):
+    """Iterate once over the minibatches, in an order from `rng` if they have none."""
     if getattr(train_iter, 'shuffle', False):
         return train_iter.shuffled(rng)
     return iter(train_iter)

@@ -11,9 +11,9 @@ hybridized, and losses and hits are read from the device once an epoch.
 """
 
 import warnings
+from functools import partial
 
 from d2l_ext import _cuda11, _mxnet_finder, install, loop
-from d2l_ext.data import load_fashion_mnist
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import xavier
 
@@ -86,14 +86,11 @@ def load_data_fashion_mnist(batch_size, subset='mini', device=None):
     """
     _check_np()
     device = device or try_gpu()
-    arrays = load_fashion_mnist(subset)
-    batches = []
-    for images, labels in (arrays[:2], arrays[2:]):
-        X = images.reshape(-1, 1, 28, 28).astype('float32') / 255
-        X = np.array(X, dtype='float32', ctx=device)
-        y = np.array(labels, dtype='int32', ctx=device)
-        batches.append(Batches(X, y, batch_size, shuffle=not batches))
-    return tuple(batches)
+    train, test = (
+        (np.array(X, ctx=device), np.array(y, dtype='int32', ctx=device))
+        for X, y in loop.scaled(subset)
+    )
+    return Batches(*train, batch_size, shuffle=True), Batches(*test, batch_size)
 
 
 def lenet():
@@ -128,6 +125,8 @@ def train(
     seed=0,
     progress=True,
     checkpoint=None,
+    on_epoch=None,
+    on_update=None,
 ):
     """Train `net` from fresh weights and return the `History`.
 
@@ -141,13 +140,15 @@ def train(
     A loss that is not finite, Ctrl-C and a device out of memory end the run early; the
     history says so in `status` and keeps what was learned until then. With
     `checkpoint`, a path, the run is saved there after every epoch, and the same call
-    made again goes on from there to the very same history.
+    made again goes on from there to the very same history. `on_epoch` and `on_update`
+    are called with the growing history after each epoch and each update; one that
+    returns True stops the run.
     """
-    steps = train_steps(
-        net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler, per,
-        seed, None, checkpoint,
+    steps = partial(
+        train_steps, net, train_iter, test_iter, num_epochs, loss, trainer, device,
+        scheduler, per, seed, checkpoint=checkpoint,
     )  # fmt: skip
-    return loop.train(steps, progress)
+    return loop.train(steps, progress, on_epoch, on_update)
 
 
 def train_steps(
@@ -163,11 +164,14 @@ def train_steps(
     seed=0,
     queue=None,
     checkpoint=None,
+    on_epoch=None,
+    on_update=None,
 ):
     """Do what `train` does, but yield the growing `History` after every update.
 
     The device works through a queue of updates while Python is ahead of it; `queue`
     bounds its length, so that a rate set by hand takes effect within so many updates.
+    Leaving the `for` loop over it stops the run, like Ctrl-C.
     """
     _check_np()
     if checkpoint and trainer.optimizer.lr_scheduler is not None:
@@ -178,7 +182,7 @@ def train_steps(
     learner = _Learner(net, loss, trainer, device)
     yield from loop.steps(
         learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue,
-        checkpoint,
+        checkpoint, on_epoch, on_update,
     )  # fmt: skip
 
 

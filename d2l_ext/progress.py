@@ -6,29 +6,25 @@ import time
 
 
 class Progress:
-    """Reports a run after each epoch: a bar and curves in a notebook, else a line.
+    """Shows a run, as a callback after each epoch: curves in a notebook, else a line.
 
     Drawing takes about a tenth of the run's time at most.
     """
 
     def __init__(self):
-        self.epochs, self.drawn, self.cost = 0, 0.0, 0.0
-        self.handles = ()
+        self.drawn, self.cost, self.handles = 0.0, 0.0, ()
 
-    def update(self, history):
-        """Show `history` if it has an epoch that was not shown yet."""
-        if len(history.train_loss) == self.epochs:
-            return
-        self.epochs = len(history.train_loss)
+    def __call__(self, history):
+        """Show the epoch that `history` has just got."""
         if not _in_notebook():
-            lr = history.epoch_lr()[self.epochs - 1][-1]
+            lr = history.lr[-1]
             print(f'{history}, lr {lr:.4g}, {_left(history)} left', flush=True)
         elif time.perf_counter() - self.drawn > 10 * self.cost:
             self._draw(history, _bar(history))
 
     def close(self, history):
         """Show the finished `history`, and why it ended early if it did."""
-        if _in_notebook() and self.epochs:
+        if _in_notebook() and history.train_loss:
             reason = REASONS.get(history.status, '')
             self._draw(history, reason and f'<p>{html.escape(reason)}</p>')
         elif history.status in REASONS:
@@ -50,7 +46,7 @@ class Progress:
 
 REASONS = {
     'diverged': 'the loss is no longer finite: try a lower learning rate or warmup',
-    'stopped': 'stopped by hand; the history keeps what was learned until then',
+    'stopped': 'stopped before its end; the history keeps what was learned until then',
     'out of memory': 'the device ran out of memory: try a smaller batch_size',
 }
 

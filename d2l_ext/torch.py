@@ -12,13 +12,13 @@ TF32, `with torch.autocast(device.type, torch.bfloat16):` around `train` for bfl
 """
 
 import contextlib
+from functools import partial
 
 import torch
 from torch import nn
 
 from d2l_ext import loop
 from d2l_ext._torch_step import GraphStep, Step
-from d2l_ext.data import load_fashion_mnist
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import whole_number, xavier
 
@@ -59,13 +59,11 @@ def load_data_fashion_mnist(batch_size, subset='mini', device=None):
     'mini' (6,000 and 1,000 images, shipped) or 'full' (60,000 and 10,000).
     """
     device = device or try_gpu()
-    arrays = load_fashion_mnist(subset)
-    batches = []
-    for images, labels in (arrays[:2], arrays[2:]):
-        X = images.reshape(-1, 1, 28, 28).astype('float32') / 255
-        X, y = (torch.as_tensor(a, device=device) for a in (X, labels.astype('int64')))
-        batches.append(Batches(X, y, batch_size, shuffle=not batches))
-    return tuple(batches)
+    train, test = (
+        (torch.as_tensor(X, device=device), torch.as_tensor(y, device=device).long())
+        for X, y in loop.scaled(subset)
+    )
+    return Batches(*train, batch_size, shuffle=True), Batches(*test, batch_size)
 
 
 def lenet():
@@ -102,6 +100,8 @@ def train(
     seed=0,
     progress=True,
     checkpoint=None,
+    on_epoch=None,
+    on_update=None,
 ):
     """Train `net` from fresh weights and return the `History`.
 
@@ -115,13 +115,15 @@ def train(
     A loss that is not finite, Ctrl-C and a device out of memory end the run early; the
     history says so in `status` and keeps what was learned until then. With
     `checkpoint`, a path, the run is saved there after every epoch, and the same call
-    made again goes on from there to the very same history.
+    made again goes on from there to the very same history. `on_epoch` and `on_update`
+    are called with the growing history after each epoch and each update; one that
+    returns True stops the run.
     """
-    steps = train_steps(
-        net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler, per,
-        seed, None, checkpoint,
+    steps = partial(
+        train_steps, net, train_iter, test_iter, num_epochs, loss, trainer, device,
+        scheduler, per, seed, checkpoint=checkpoint,
     )  # fmt: skip
-    return loop.train(steps, progress)
+    return loop.train(steps, progress, on_epoch, on_update)
 
 
 def train_steps(
@@ -137,16 +139,19 @@ def train_steps(
     seed=0,
     queue=None,
     checkpoint=None,
+    on_epoch=None,
+    on_update=None,
 ):
     """Do what `train` does, but yield the growing `History` after every update.
 
     A GPU works through a queue of updates while Python is ahead of it; `queue` bounds
     its length, so that a rate set by hand takes effect within so many updates.
+    Leaving the `for` loop over it stops the run, like Ctrl-C.
     """
     learner = _Learner(net, loss, trainer, device)
     yield from loop.steps(
         learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue,
-        checkpoint,
+        checkpoint, on_epoch, on_update,
     )  # fmt: skip
 
 

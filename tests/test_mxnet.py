@@ -318,7 +318,7 @@ def test_ctrl_c_keeps_what_was_learned(monkeypatch, capsys):
     assert history.status == 'stopped'
     assert len(history.train_loss) == 1
     assert made[1].optimizer.lr_scheduler is own
-    assert 'stopped by hand' in capsys.readouterr().out.splitlines()[-1]
+    assert 'stopped before its end' in capsys.readouterr().out.splitlines()[-1]
 
 
 def fail_at(monkeypatch, trainer, update, error):
@@ -523,7 +523,7 @@ def test_ctrl_c_in_a_terminal_ends_the_run_and_not_the_script():
     history = History.from_json(out.splitlines()[-1])
     assert history.status == 'stopped'
     assert len(history.train_loss) == len(history.test_acc) >= 2
-    assert 'stopped by hand' in out
+    assert 'stopped before its end' in out
 
 
 def test_a_notebook_shows_one_bar_and_one_picture():
