@@ -118,7 +118,10 @@ def forget(trainer):
 
 def recall(trainer, arrays):
     """Give a trainer back what `flat` told of it: `kept.i.j`, and `num_update`."""
+    forget(trainer)
     optimizer, (updater,) = trainer.optimizer, trainer._updaters
+    if not arrays['num_update']:
+        return
     for i, parameter in enumerate(trainer._params):
         kept = optimizer.create_state_multi_precision(i, parameter.data())
         for j, array in enumerate(flat(kept)):

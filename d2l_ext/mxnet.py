@@ -10,10 +10,11 @@ The schedule is asked by the training loop, which sets the trainer's rate; the n
 hybridized, and losses and hits are read from the device once an epoch.
 """
 
+import contextlib
 import warnings
 from functools import partial
 
-from d2l_ext import _cuda11, _mxnet_finder, install, loop
+from d2l_ext import _cuda11, _mxnet_finder, install, loop, range_finder
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import xavier
 
@@ -43,7 +44,9 @@ __all__ = [
     'load_data_fashion_mnist',
     'lr_scheduler',
     'printed_scheduler',
+    'range_test',
     'run',
+    'run_steps',
     'train',
     'train_steps',
     'try_gpu',
@@ -186,6 +189,18 @@ def train_steps(
     )  # fmt: skip
 
 
+def range_test(
+    net, train_iter, loss, trainer, device, low=1e-3, high=10, num_updates=100, seed=0
+):
+    """Return the `RangeTest` of `net` and `trainer`: how the loss answers a rising rate.
+
+    Weights and the order of the minibatches come from `seed`; afterwards net, trainer
+    and random generators are as before. `range_finder.range_test` says what it does.
+    """
+    learner = _Learner(net, loss, trainer, device)
+    return range_finder.range_test(learner, train_iter, low, high, num_updates, seed)
+
+
 def evaluate_accuracy(net, data_iter, device):
     """Return the share of examples in `data_iter` that `net` gets right."""
     hits, count = np.zeros((), ctx=device), 0
@@ -198,6 +213,11 @@ def evaluate_accuracy(net, data_iter, device):
 @mx.util.use_np
 def run(recipe, seed, progress=False):
     """Train as `recipe` says and return the `History`."""
+    return loop.train(partial(run_steps, recipe, seed), progress, None, None)
+
+
+def run_steps(recipe, seed, queue=None, on_epoch=None, on_update=None):
+    """Do what `run` does, but yield the growing `History` as `train_steps` does."""
     device = try_gpu()
     train_iter, test_iter = load_data_fashion_mnist(
         recipe.batch_size, recipe.subset, device
@@ -208,7 +228,7 @@ def run(recipe, seed, progress=False):
         own = {'lr_scheduler': printed_scheduler(recipe.printed)}
     else:
         own = {'learning_rate': recipe.scheduler.base_lr}
-    return train(
+    return train_steps(
         net,
         train_iter,
         test_iter,
@@ -219,7 +239,9 @@ def run(recipe, seed, progress=False):
         None if recipe.printed else recipe.scheduler,
         recipe.per,
         seed,
-        progress,
+        queue,
+        on_epoch=on_epoch,
+        on_update=on_update,
     )
 
 
@@ -242,11 +264,15 @@ class _Learner:
         """Seed what the net itself draws, as dropout does."""
         mx.random.seed(seed)
 
+    def settle(self, train_iter):
+        """Let the layers see their shapes."""
+        X, _ = next(iter(train_iter))
+        self.net(X[:1].as_in_ctx(self.device))
+
     def begin(self, train_iter, rng):
         """Draw the first weights; make the trainer as good as new."""
         self.net.initialize(ctx=self.device, force_reinit=True)
-        X, _ = next(iter(train_iter))
-        self.net(X[:1].as_in_ctx(self.device))  # tells the layers their shapes
+        self.settle(train_iter)
         for name, parameter in self.net.collect_params().items():
             if name.endswith('weight'):
                 parameter.set_data(np.array(xavier(parameter.shape, rng)))
@@ -294,6 +320,16 @@ class _Learner:
         for i, parameter in enumerate(self._parameters()):
             parameter.set_data(np.array(arrays[f'weight.{i}']))
         recall(self.trainer, arrays)
+
+    @contextlib.contextmanager
+    def keep_random(self):
+        """Make what is drawn afterwards independent of what is drawn inside."""
+        # MXNet does not tell where its generator stands, so draw where it goes on
+        after = int(np.random.randint(0, 2**31 - 1))
+        try:
+            yield
+        finally:
+            mx.random.seed(after)
 
     def _parameters(self):
         return self.net.collect_params().values()

@@ -17,7 +17,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from d2l_ext import loop
+from d2l_ext import loop, range_finder
 from d2l_ext._torch_step import GraphStep, Step
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import whole_number, xavier
@@ -28,7 +28,9 @@ __all__ = [
     'lenet',
     'load_data_fashion_mnist',
     'lr_scheduler',
+    'range_test',
     'run',
+    'run_steps',
     'train',
     'train_steps',
     'try_gpu',
@@ -155,6 +157,18 @@ def train_steps(
     )  # fmt: skip
 
 
+def range_test(
+    net, train_iter, loss, trainer, device, low=1e-3, high=10, num_updates=100, seed=0
+):
+    """Return the `RangeTest` of `net` and `trainer`: how the loss answers a rising rate.
+
+    Weights and the order of the minibatches come from `seed`; afterwards net, trainer
+    and random generators are as before. `range_finder.range_test` says what it does.
+    """
+    learner = _Learner(net, loss, trainer, device)
+    return range_finder.range_test(learner, train_iter, low, high, num_updates, seed)
+
+
 def evaluate_accuracy(net, data_iter, device):
     """Return the share of examples in `data_iter` that `net` gets right."""
     hits, count = torch.zeros((), device=device, dtype=torch.int64), 0
@@ -183,12 +197,17 @@ def run(recipe, seed, progress=False):
 
     Raises ValueError for a recipe of the book's printed objects: those are MXNet's.
     """
+    return loop.train(partial(run_steps, recipe, seed), progress, None, None)
+
+
+def run_steps(recipe, seed, queue=None, on_epoch=None, on_update=None):
+    """Do what `run` does, but yield the growing `History` as `train_steps` does."""
     if recipe.printed:
         raise ValueError(
             f'printed={recipe.printed!r} runs an object of MXNet: use d2l_ext.mxnet.run'
         )
     device, net = try_gpu(), lenet()
-    return train(
+    return train_steps(
         net,
         *load_data_fashion_mnist(recipe.batch_size, recipe.subset, device),
         recipe.num_epochs,
@@ -198,7 +217,9 @@ def run(recipe, seed, progress=False):
         recipe.scheduler,
         recipe.per,
         seed,
-        progress,
+        queue,
+        on_epoch=on_epoch,
+        on_update=on_update,
     )
 
 
@@ -226,12 +247,16 @@ class _Learner:
         """Seed what the net itself draws, as dropout does."""
         torch.manual_seed(seed)
 
-    def begin(self, train_iter, rng):
-        """Draw the first weights; make the trainer as good as new."""
+    def settle(self, train_iter):
+        """Let lazy layers see their shapes."""
         self.net.to(self.device)
         X, _ = next(iter(train_iter))
         with torch.no_grad():
-            self.net(X[:1].to(self.device))  # tells lazy layers their shapes
+            self.net(X[:1].to(self.device))
+
+    def begin(self, train_iter, rng):
+        """Draw the first weights; make the trainer as good as new."""
+        self.settle(train_iter)
         initialize(self.net, rng)
         if self.device.type == 'cpu':
             # the layout in which convolutions are fastest there
@@ -278,6 +303,7 @@ class _Learner:
 
     def load_state(self, arrays):
         """Go back to where `state` was called."""
+        self.trainer.state.clear()
         with torch.no_grad():
             for name, tensor in self.net.state_dict().items():
                 tensor.copy_(torch.as_tensor(arrays[f'weight.{name}']))
@@ -291,6 +317,11 @@ class _Learner:
                 if kept.ndim:
                     kept = torch.empty_like(parameter).copy_(kept)
                 self.trainer.state[parameter][name] = kept
+
+    def keep_random(self):
+        """Leave the generators, inside of this, as they are outside of it."""
+        cuda = self.device.type == 'cuda'
+        return torch.random.fork_rng([self.device] if cuda else [])
 
     def _parameters(self):
         return [p for group in self.trainer.param_groups for p in group['params']]

@@ -36,6 +36,7 @@ LIGHT |= {
     'loop',
     'panels',
     'progress',
+    'range_finder',
     'recipes',
     'schedulers',
 }
