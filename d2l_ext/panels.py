@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 from d2l_ext.schedulers import PlateauScheduler
-from d2l_ext.training import scheduled_lr
 
 
 class Plan(NamedTuple):
@@ -109,25 +108,49 @@ def schedule_panel(schedulers, num_epochs, per='epoch', batches_per_epoch=235):
     >>> schedule_panel(lambda t: 0.5 / (t + 1), num_epochs=2).lines['learning rate']
     (array([0., 1., 1., 2.]), array([0.5 , 0.5 , 0.25, 0.25]))
     """
-    num_epochs = _count('num_epochs', num_epochs)
-    batches = _count('batches_per_epoch', batches_per_epoch) if per == 'update' else 1
-    plan = None
-    if not isinstance(schedulers, dict):
-        plan = Plan(schedulers, num_epochs, per, int(batches_per_epoch))
-        schedulers = {_name(schedulers): schedulers}
-    lines, notes = {}, {}
-    for label, scheduler in schedulers.items():
-        if isinstance(scheduler, PlateauScheduler):
-            raise TypeError(
-                f'{scheduler!r} follows the losses of a run and cannot be drawn '
-                'before it: draw the History of the run'
-            )
-        rates = [
-            scheduled_lr(scheduler, per, t, t) for t in range(num_epochs * batches)
-        ]
-        lines[label] = _staircase(rates, batches)
-        notes[label] = _describe(np.array(rates), per)
-    note = _sentence(notes)
+    run = num_epochs, per, batches_per_epoch
+    if isinstance(schedulers, dict):
+        rates = {name: planned_rates(s, *run) for name, s in schedulers.items()}
+        return rates_panel(rates, per, batches_per_epoch)
+    rates = {_name(schedulers): planned_rates(schedulers, *run)}
+    plan = Plan(schedulers, int(num_epochs), per, int(batches_per_epoch))
+    return rates_panel(rates, per, batches_per_epoch, plan)
+
+
+def planned_rates(scheduler, num_epochs, per='epoch', batches_per_epoch=235):
+    """Return the rates of a run, one per epoch or update as `per` says, float64.
+
+    Arguments as in `schedule_panel`. Raises TypeError for a `PlateauScheduler`, which
+    has no rates before the run, and ValueError for a rate that is none.
+
+    >>> planned_rates(lambda t: 0.5 / (t + 1), num_epochs=2)
+    array([0.5 , 0.25])
+    """
+    if isinstance(scheduler, PlateauScheduler):
+        raise TypeError(
+            f'{scheduler!r} follows the losses of a run and cannot be drawn '
+            'before it: draw the History of the run'
+        )
+    if per not in ('epoch', 'update'):
+        raise ValueError(f"per must be 'epoch' or 'update', got {per!r}")
+    count = _count('num_epochs', num_epochs)
+    if per == 'update':
+        count *= _count('batches_per_epoch', batches_per_epoch)
+    rates = np.array([float(scheduler(t)) for t in range(count)])
+    wrong = np.flatnonzero(~((rates >= 0) & (rates < np.inf)))
+    if wrong.size:
+        t = wrong[0]
+        raise ValueError(
+            f'{scheduler!r} gives the rate {rates[t]} at {per} {t}; it must be >= 0'
+        )
+    return rates
+
+
+def rates_panel(rates, per='epoch', batches_per_epoch=235, plan=None):
+    """Return the panel of `schedule_panel` from {label: rates}, one per `per`."""
+    batches = int(batches_per_epoch) if per == 'update' else 1
+    lines = {label: _staircase(values, batches) for label, values in rates.items()}
+    note = _sentence({label: _describe(values, per) for label, values in rates.items()})
     return Panel(lines, 'epoch', 'learning rate', ylim=(0, None), note=note, plan=plan)
 
 
@@ -180,10 +203,60 @@ def history_panels(history):
     return panels
 
 
-def recorded_panels(recorded):
+def applied_panel(history, scheduler, per='epoch', rtol=1e-9):
+    """Return the panel of the rates that a run applied, over those that were planned.
+
+    `history`: a `History`, whose recipe tells how long the run was. `scheduler` counts
+    in the unit `per`, in which the plan was made, whatever the unit of the run. Marked
+    is the first update whose rate is off by more than `rtol` times the planned one.
+
+    >>> from d2l_ext.training import History
+    >>> run = History({'num_epochs': 2, 'batches_per_epoch': 2}, lr=[0.5, 0.25, 0.25])
+    >>> applied_panel(run, lambda t: 0.5 / (t + 1)).note[:62]
+    'First differs at update 1 (epoch 0): planned 0.5, applied 0.25'
+    """
+    try:
+        num_epochs = history.recipe['num_epochs']
+        batches = history.recipe['batches_per_epoch']
+    except KeyError as missing:
+        raise ValueError(
+            f'the recipe of the history must tell {missing}, got {history.recipe!r:.80}'
+        ) from missing
+    planned = planned_rates(scheduler, num_epochs, per, batches)
+    applied = np.asarray(history.lr, dtype=float)
+    done, total = len(applied), num_epochs * batches
+    due = (planned if per == 'update' else planned.repeat(batches))[:done]
+    off = np.flatnonzero(~(np.abs(applied - due) <= rtol * due))
+    note, verticals = 'Applied as planned', {}
+    if off.size:
+        first = int(off[0])
+        verticals = {'first difference': first / batches}
+        note = (
+            f'First differs at update {first} (epoch {first // batches}): planned '
+            f'{due[first]:.6g}, applied {applied[first]:.6g}. In all, {off.size} of '
+            f'{done} updates differ'
+        )
+    if done < total:
+        note += f'; the run has made {done} of {total} updates'
+    return Panel(
+        {
+            'planned': _staircase(planned, batches if per == 'update' else 1),
+            'applied': _staircase(applied, batches),
+        },
+        'epoch',
+        'learning rate',
+        ylim=(0, None),
+        note=f'{note}.',
+        verticals=verticals,
+        plan=Plan(scheduler, num_epochs, per, batches),
+    )
+
+
+def recorded_panels(recorded, num_epochs=None, note=''):
     """Return panels of training loss and test accuracy, one line for each seed.
 
-    `recorded`: {label: histories}, one history per seed.
+    `recorded`: {label: histories}, one history per seed. The x axis ends at
+    `num_epochs`, or with the longest of them. `note`: what they say, in words.
     """
     panels = []
     for name, ylabel, ylim in (
@@ -196,18 +269,22 @@ def recorded_panels(recorded):
             # a label is one line to a panel: NaN lifts the pen between two seeds
             x = [[*range(1, len(value) + 1), np.nan] for value in values]
             y = [[*value, np.nan] for value in values]
-            lines[label] = np.concatenate(x), np.concatenate(y)
-        xlim = 0, max(np.nanmax(x) for x, _ in lines.values())
-        panels.append(Panel(lines, 'epoch', ylabel, xlim, ylim, thin=True))
+            lines[label] = np.concatenate([[], *x]), np.concatenate([[], *y])
+        xlim = 0, num_epochs or max(np.nanmax(x) for x, _ in lines.values())
+        panels.append(Panel(lines, 'epoch', ylabel, xlim, ylim, note=note, thin=True))
     return panels
 
 
 def _staircase(rates, batches_per_epoch):
     """Return x, in epochs, and y of rates that last one update each."""
+    rates, begins = np.asarray(rates), np.arange(len(rates))
     edges = np.arange(len(rates) + 1) / batches_per_epoch
-    if len(rates) > 1000:  # steps narrower than a pixel: a point each will do
+    if len(rates) > 1000:
+        begins = np.flatnonzero(np.r_[True, rates[1:] != rates[:-1]])
+    if len(begins) > 1000:  # steps narrower than a pixel: a point each will do
         return edges, np.append(rates, rates[-1])
-    return edges.repeat(2)[1:-1], np.repeat(rates, 2)
+    edges = edges[np.append(begins, len(rates))]
+    return edges.repeat(2)[1:-1], rates[begins].repeat(2)
 
 
 def _sentence(notes):
