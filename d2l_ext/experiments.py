@@ -1,117 +1,135 @@
-"""Named recipes and their recorded runs: record them, load them, print their table.
+"""Named recipes and their recorded runs: make them, load them, compare them.
 
-    python -m d2l_ext.experiments record [NAME ...] [--seeds 5]
-    python -m d2l_ext.experiments table
+    python -m d2l_ext.experiments list
+    python -m d2l_ext.experiments show NAME
+    python -m d2l_ext.experiments record [NAME ...] [--seeds 5] [--jobs 2]
+    python -m d2l_ext.experiments table [NAME ...]
+    python -m d2l_ext.experiments verify [NAME ...] [--sample 3] [--epochs 2]
 
-A run that is on disk is not run again. Loading needs no framework.
+A run that is on disk is not run again. Only `record` and `verify` need a framework.
 """
 
 import argparse
-import math
-import pathlib
-import statistics
+import sys
 
+from d2l_ext import recorder, recordings
 from d2l_ext.recipes import RECIPES, nearest
-from d2l_ext.training import History
+from d2l_ext.recordings import load
+from d2l_ext.results import comparison, difference, failed, table
+from d2l_ext.verdicts import verdict, verdicts
+from d2l_ext.verify import verify
 
-__all__ = ['RECIPES', 'failed', 'load', 'nearest', 'record', 'table']
-RUNS = pathlib.Path(__file__).with_name('runs')
-
-
-def record(name, seed):
-    """Run the recipe `name` with `seed`, unless that is on disk; return its History."""
-    path = _path(name, seed)
-    if not path.exists():
-        from d2l_ext import mxnet as backend
-
-        RUNS.mkdir(exist_ok=True)
-        backend.run(_recipe(name), seed).save(path)
-    return History.load(path)
-
-
-def load(name):
-    """Return the recorded histories of the recipe `name`, one per seed.
-
-    Raises ValueError if there is no such recipe, or no recording of it.
-    """
-    _recipe(name)
-    paths = RUNS.glob(f'{name}-[0-9]*.json')
-    paths = sorted(paths, key=lambda path: int(path.stem.removeprefix(f'{name}-')))
-    if not paths:
-        raise ValueError(
-            f'{name!r} is not recorded: python -m d2l_ext.experiments record {name}'
-        )
-    return [History.load(path) for path in paths]
-
-
-def table(names=None):
-    """Return losses and accuracies after the last epoch, mean ± standard deviation.
-
-    The last column counts the runs that `failed`; their numbers count all the same.
-    """
-    rows = [('recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]
-    for name in names or RECIPES:
-        runs = load(name)
-        columns = zip(
-            *((h.train_loss[-1], h.train_acc[-1], h.test_acc[-1]) for h in runs)
-        )
-        rows.append(
-            (
-                name,
-                len(runs),
-                *(_spread(column) for column in columns),
-                sum(map(failed, runs)) or '',
-            )
-        )
-    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
-    return '\n'.join(
-        '  '.join(f'{cell!s:{width}}' for cell, width in zip(row, widths)).rstrip()
-        for row in rows
-    )
-
-
-def failed(history):
-    """Tell whether a run learned nothing: a loss of ln 10 is that of guessing.
-
-    >>> failed(History({}, [2.3028], [0.1], [0.1]))
-    True
-    """
-    return not history.train_loss[-1] < math.log(10) - 0.01
-
-
-def _spread(values):
-    mean = f'{statistics.fmean(values):.3f}'
-    if len(values) < 2 or not all(map(math.isfinite, values)):
-        return mean
-    return f'{mean} ± {statistics.stdev(values):.3f}'
-
-
-def _recipe(name):
-    if name not in RECIPES:
-        raise ValueError(f'no recipe {name!r}: there are {", ".join(RECIPES)}')
-    return RECIPES[name]
-
-
-def _path(name, seed):
-    return RUNS / f'{name}-{seed}.json'
+__all__ = [
+    'RECIPES',
+    'comparison',
+    'difference',
+    'failed',
+    'load',
+    'main',
+    'nearest',
+    'table',
+    'verdict',
+    'verdicts',
+]
 
 
 def main(arguments=None):
-    """Run the command line given in this module's docstring."""
+    """Run the command line given in this module's docstring; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except (ValueError, RuntimeError, OSError) as error:
+        print(f'{error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('stopped; what was finished is kept', file=sys.stderr)
+        return 130
+
+
+def _parser():
     parser = argparse.ArgumentParser(prog='python -m d2l_ext.experiments')
-    commands = parser.add_subparsers(dest='command', required=True)
-    recording = commands.add_parser('record', help='run what is not on disk yet')
-    recording.add_argument('names', nargs='*', metavar='NAME')
-    recording.add_argument('--seeds', type=int, default=5)
-    commands.add_parser('table', help='print what is recorded')
-    options = parser.parse_args(arguments)
-    if options.command == 'table':
-        print(table())
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+
+    def command(function, text, names='*'):
+        added = commands.add_parser(function.__name__.strip('_'), help=text)
+        added.set_defaults(command=function)
+        if names:
+            added.add_argument('names', nargs=names, metavar='NAME')
+        return added
+
+    command(_list, 'name the recipes and count their recordings', names=None)
+    command(_show, 'print a recipe and its recorded runs', names=1)
+    command(_table, 'print what is recorded, beside controls and the book')
+    making = command(_record, 'run what is not on disk yet')
+    making.add_argument('--seeds', type=int, default=5, help='0, 1, ... (default 5)')
+    making.add_argument('--dask', metavar='ADDRESS', help='workers of this cluster')
+    repeating = command(_verify, 'run a random sample again and compare')
+    repeating.add_argument('--sample', type=int, default=3, help='runs (default 3)')
+    repeating.add_argument('--epochs', type=int, help='compare only the first ones')
+    repeating.add_argument('--seed', type=int, help='draw the same sample again')
+    for working in (making, repeating):
+        working.add_argument('--jobs', type=int, default=1, help='processes at once')
+        working.add_argument('--backend', choices=recordings.BACKENDS, default='mxnet')
+    return parser
+
+
+def _list(options):
+    for name, recipe in RECIPES.items():
+        what = recipe.printed and f'as printed: {recipe.printed}'
+        count = len(recordings.seeds(name))
+        print(f'{name:28} {count:3} recorded  {recipe.subset:4}  ', end='')
+        print(what or repr(recipe.scheduler))
+
+
+def _show(options):
+    (name,) = options.names
+    recipe = recordings.find(name)
+    for key, value in recipe.values(seed=0).items():
+        if key != 'seed':
+            print(f'{key:11} {value}')
+    if not recordings.seeds(name):
+        print('not recorded')
         return
-    for seed in range(options.seeds):
-        for name in options.names or RECIPES:
-            print(f'{name}-{seed}: {record(name, seed)}', flush=True)
+    for run in recordings.load(name):
+        seed = run.recipe['seed']
+        print(f'seed {seed:<6} {run}, {run.environment["date"]}')
+        print(f'{"hash":11} {recipe.content_hash(seed)}')
+
+
+def _record(options):
+    left = recorder.record(
+        options.names or _recipes(options.backend),
+        range(options.seeds),
+        options.jobs,
+        options.backend,
+        options.dask,
+    )
+    if left:
+        print(f'{left} runs are left to another recorder')
+
+
+def _table(options):
+    print(comparison(options.names))
+    if not options.names:
+        print(f'\n{verdicts()}')
+
+
+def _verify(options):
+    failures = verify(
+        options.names or _recipes(options.backend),
+        options.sample,
+        options.epochs,
+        options.seed,
+        options.jobs,
+        options.backend,
+    )
+    return 1 if failures else 0
+
+
+def _recipes(backend):
+    """Return the names of all recipes that a backend can run."""
+    return [n for n, r in RECIPES.items() if backend == 'mxnet' or not r.printed]
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

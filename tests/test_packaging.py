@@ -25,6 +25,7 @@ EXTRAS = PROJECT['optional-dependencies']
 OWNERS = {
     'd2l': set(),
     'ipywidgets': {'explorers', 'live'},
+    'joblib': {'recorder'},
     'matplotlib': {'plots'},
     'mxnet': {'_mxnet_trainer', 'bench_mxnet', 'mxnet'},
     'torch': {'_torch_step', 'bench_torch', 'replicas', 'torch'},
@@ -40,7 +41,8 @@ LIGHT |= {
     'recipes',
     'schedulers',
 }
-LIGHT |= {'theory', 'training'}
+LIGHT |= {'recorder', 'recordings', 'results', 'theory', 'training', 'verdicts'}
+LIGHT |= {'verify'}
 
 
 def imported(nodes):
@@ -165,7 +167,10 @@ def test_make_conda_makes_the_environment_once_and_runs_the_installer(tmp_path, 
 def test_the_wheel_carries_modules_and_data(tmp_path):
     source = tmp_path / 'source'
     shutil.copytree(
-        PACKAGE, source / 'd2l_ext', ignore=shutil.ignore_patterns('__pycache__')
+        PACKAGE,
+        source / 'd2l_ext',
+        # what recorders at work leave beside the recordings
+        ignore=shutil.ignore_patterns('__pycache__', '.claims', '*.part'),
     )
     for name in ('pyproject.toml', 'LICENSE', 'README.md'):
         shutil.copy(ROOT / name, source)

@@ -1,0 +1,165 @@
+"""Makes recordings: what is missing, in parallel, each run once.
+
+Workers compute runs, in processes of this machine or of a Dask cluster. This process
+alone claims them and writes them, so a worker needs no disk, and whatever ends this
+process leaves finished runs behind and no half ones.
+"""
+
+import errno
+import importlib
+import itertools
+import math
+import os
+import sys
+import time
+
+from d2l_ext import recordings
+
+# What a run costs, about: images seen
+IMAGES = {'mini': 6_000, 'full': 60_000}
+# A full disk is tried again after so many seconds
+PATIENCE = 10
+
+
+def record(names, seeds, jobs=1, backend='mxnet', dask=None):
+    """Run the recipes `names` with each of `seeds`, where that is not on disk yet.
+
+    `jobs` processes at once, or those of the Dask cluster at the address `dask`. Prints
+    what is done and how long the rest may take. Returns the number of runs that another
+    recorder is making.
+
+    Raises ValueError for a name or a backend that is none, RuntimeError if a run ends
+    by anything but its last epoch or divergence. A full disk is waited for.
+    """
+    recipes = {name: recordings.find(name, backend) for name in names}
+    missing = [
+        (name, seed)
+        for seed, name in itertools.product(seeds, recipes)
+        if not recordings.path(name, seed, backend).exists()
+    ]
+    progress = _Progress(
+        {
+            (name, seed): recipes[name].num_epochs * IMAGES[recipes[name].subset]
+            for name, seed in missing
+        }
+    )
+    with recordings.Claims() as claims:
+
+        def claimed():
+            for batch in _batches(missing, recipes, backend):
+                free = [run for run in batch if claims.take(*run, backend)]
+                progress.leave(run for run in batch if run not in free)
+                if free:
+                    yield [(name, seed, recipes[name]) for name, seed in free]
+
+        for batch, histories in compute(claimed(), jobs, backend, dask):
+            for (name, seed, _), history in zip(batch, histories):
+                _save(history, name, seed, backend)
+                claims.drop(name, seed, backend)
+                progress.show((name, seed), history)
+    return progress.left
+
+
+def compute(batches, jobs=1, backend='mxnet', dask=None):
+    """Yield (batch, its histories) in the order in which they are done.
+
+    A batch is a list of (name, seed, recipe). Batches are asked for as workers become
+    free.
+    """
+    import joblib
+
+    # joblib must not ask for more than is worked on: what is claimed is being made
+    options = {'batch_size': 1, 'pre_dispatch': 'n_jobs'}
+    where = {'backend': 'loky', 'n_jobs': jobs}
+    if dask:
+        where = {'backend': 'dask', 'n_jobs': -1, 'scheduler_host': dask}
+    with joblib.parallel_config(**where):
+        parallel = joblib.Parallel(return_as='generator_unordered', **options)
+        yield from parallel(
+            joblib.delayed(_run)(batch, f'd2l_ext.{backend}') for batch in batches
+        )
+
+
+def _run(batch, backend):
+    """Return the batch and its histories: what a worker does."""
+    if backend not in sys.modules:
+        # read when the framework is imported; one thread gives the same bits everywhere
+        os.environ['OMP_NUM_THREADS'] = '1'
+    module = importlib.import_module(backend)
+    if len(batch) == 1:
+        (_, seed, recipe) = batch[0]
+        return batch, [module.run(recipe, seed)]
+    many = importlib.import_module('d2l_ext.replicas').run_many
+    _, seed, recipe = batch[0]
+    return batch, many(recipe, [recipe.scheduler for *_, recipe in batch], [seed])
+
+
+def _batches(missing, recipes, backend):
+    """Return lists of runs to be computed together: on a GPU what fits, else one."""
+    if backend == 'torch':
+        device = importlib.import_module('d2l_ext.torch').try_gpu()
+        if device.type == 'cuda':
+            alike = {}
+            for name, seed in missing:
+                values = recipes[name].values(seed) | {'scheduler': ''}
+                alike.setdefault(tuple(values.values()), []).append((name, seed))
+            return list(alike.values())
+    return [[run] for run in missing]
+
+
+def _save(history, name, seed, backend):
+    if history.status == 'stopped':
+        raise KeyboardInterrupt
+    if history.status not in ('finished', 'diverged'):
+        raise RuntimeError(f'{name} with seed {seed}: {history.status}, not recorded')
+    while True:
+        try:
+            return recordings.save(history, name, seed, backend)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            print(f'{error}: make room, tried again in {PATIENCE} s', flush=True)
+            time.sleep(PATIENCE)
+
+
+class _Progress:
+    """Prints a line for each finished run: a bar, and the time the rest may take."""
+
+    def __init__(self, work):
+        self.work, self.start = work, time.monotonic()
+        self.todo, self.left = set(work), 0
+        print(f'{len(work)} runs to make', flush=True)
+
+    def leave(self, runs):
+        """Take note of runs that another recorder is making, or has made."""
+        for run in runs:
+            self.left += not recordings.path(*run).exists()
+            self.todo.discard(run)
+            del self.work[run]
+
+    def show(self, run, history):
+        """Print that `run` is done, and what came out."""
+        self.todo.remove(run)
+        name, seed = run
+        rest = sum(self.work[run] for run in self.todo)
+        share = 1 - rest / sum(self.work.values())
+        seconds = (time.monotonic() - self.start) * (1 / share - 1)
+        bar = '#' * int(20 * share)
+        done = len(self.work) - len(self.todo)
+        print(
+            f'[{bar:.<20}] {done}/{len(self.work)}, {_duration(seconds)} left: '
+            f'{name} {seed}: {history}',
+            flush=True,
+        )
+
+
+def _duration(seconds):
+    """Return seconds in words.
+
+    >>> _duration(12.1), _duration(750)
+    ('13 s', '13 min')
+    """
+    if seconds < 100:
+        return f'{math.ceil(seconds)} s'
+    minutes = math.ceil(seconds / 60)
+    return f'{minutes} min' if minutes < 100 else f'{minutes / 60:.1f} h'

@@ -1,0 +1,232 @@
+"""What the recordings say: means over seeds, paired differences, how many seeds it takes.
+
+Two recipes that share a seed share the first weights and the order of the data, so
+their runs are compared in pairs. Everything here reads recordings; nothing trains.
+"""
+
+import dataclasses
+import math
+import statistics
+from typing import NamedTuple
+
+from d2l_ext import recordings
+from d2l_ext.reading import BOOK_RESULTS
+from d2l_ext.recipes import NAMES, RECIPES
+from d2l_ext.schedulers import ConstantScheduler
+
+# The rate that the book's schedules are compared at
+BOOK_RATE = 0.5
+# What a run of the book's cell, and one of what its text means, has beside it
+BOOK_ROWS = {
+    f'full_{key.replace(" ", "_").replace("-", "_")}{printed}': key
+    for key in BOOK_RESULTS
+    for printed in ('', '_printed')
+}
+
+
+class Paired(NamedTuple):
+    """Differences of n pairs: their mean d and standard deviation s.
+
+    `error` is the standard error s / sqrt(n), `interval` the 95 % confidence interval
+    d ± t error with Student's t of n - 1 degrees of freedom.
+
+    >>> pairs = paired([0.86, 0.87, 0.88], [0.84, 0.86, 0.85])
+    >>> pairs, pairs.seeds_needed()
+    (+0.020 ± 0.006 over 3 seeds, 2)
+    """
+
+    mean: float
+    sd: float
+    n: int
+
+    def __repr__(self):
+        error = f' ± {self.error:.3f}' if self.n > 1 else ''
+        return f'{self.mean:+.3f}{error} over {self.n} seed{"s" * (self.n != 1)}'
+
+    @property
+    def error(self):
+        return self.sd / math.sqrt(self.n)
+
+    @property
+    def interval(self):
+        if self.n < 2:
+            return -math.inf, math.inf
+        half = student_t(self.n - 1) * self.error
+        return self.mean - half, self.mean + half
+
+    def seeds_needed(self, level=0.05, power=0.8):
+        """Return how many pairs would show a true difference of this size.
+
+        n = ((z(1 - level/2) + z(power)) s / d)^2, rounded up, at least 2: a two-sided
+        test at `level` then finds it with probability `power`. z is the normal
+        quantile; s is itself an estimate, from few pairs a rough one. inf where d = 0.
+
+        Source: Cohen (1988); Colas, Sigaud and Oudeyer, "How many random seeds?" (2018).
+        """
+        if not self.mean or not math.isfinite(self.mean) or self.n < 2:
+            return math.inf
+        z = statistics.NormalDist().inv_cdf
+        root = (z(1 - level / 2) + z(power)) * self.sd / self.mean
+        return max(2, math.ceil(root**2))
+
+
+def paired(values, control):
+    """Return the `Paired` differences values[i] - control[i].
+
+    Raises ValueError without any pair.
+    """
+    differences = [value - other for value, other in zip(values, control)]
+    if not differences:
+        raise ValueError('values and control have no pair: record the same seeds')
+    sd = 0.0
+    if not all(map(math.isfinite, differences)):
+        sd = math.nan
+    elif len(differences) > 1:
+        sd = statistics.stdev(differences)
+    return Paired(statistics.fmean(differences), sd, len(differences))
+
+
+def difference(name, control, measure=None):
+    """Return the `Paired` difference of two recipes over the seeds they share.
+
+    `measure` takes a `History`; without it, the last test accuracy.
+    """
+    return _difference(*map(recordings.load, (name, control)), measure)
+
+
+def _difference(runs, control, measure=None):
+    measure = measure or (lambda run: run.test_acc[-1])
+    values, others = (
+        {run.recipe['seed']: measure(run) for run in group} for group in (runs, control)
+    )
+    shared = sorted(values.keys() & others.keys())
+    return paired([values[s] for s in shared], [others[s] for s in shared])
+
+
+def student_t(df):
+    """Return the 97.5 % quantile of Student's t with `df` degrees of freedom.
+
+    >>> [round(student_t(df), 3) for df in (1, 4, 9)]
+    [12.706, 2.776, 2.262]
+
+    Source: Abramowitz and Stegun (1964), 26.7.3 and 26.7.4, solved by bisection.
+    """
+    low, high = 0.0, 13.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _within(middle, df) > 0.95 else (middle, high)
+    return (low + high) / 2
+
+
+def _within(t, df):
+    """Return the probability of [-t, t]."""
+    angle = math.atan(t / math.sqrt(df))
+    cosine = math.cos(angle)
+    term = total = cosine if df % 2 else 1.0
+    for k in range(3 if df % 2 else 2, df - 1, 2):
+        term *= cosine**2 * (k - 1) / k
+        total += term
+    if df % 2:
+        return 2 / math.pi * (angle + math.sin(angle) * total * (df > 1))
+    return math.sin(angle) * total
+
+
+def failed(history):
+    """Tell whether a run learned nothing: a loss of ln 10 is that of guessing.
+
+    >>> from d2l_ext.training import History
+    >>> failed(History({}, [2.3028], [0.1], [0.1]))
+    True
+    """
+    return not history.train_loss[-1] < math.log(10) - 0.01
+
+
+def control(name):
+    """Return the name of the constant rate to compare the recipe `name` with, or None.
+
+    It is the schedule's own base rate where that is recorded, else the book's 0.5, with
+    the same data, batch size and epochs.
+
+    >>> control('cosine_0.3'), control('full_factor'), control('full_constant')
+    ('constant_0.3', 'full_constant', None)
+    """
+    recipe = recordings.find(name)
+    rates = [BOOK_RATE]
+    if not recipe.printed:
+        rates.insert(0, recipe.scheduler.base_lr)
+    for rate in rates:
+        constant = dataclasses.replace(
+            recipe, scheduler=ConstantScheduler(rate), per='epoch', printed=''
+        )
+        if constant in NAMES and constant != recipe:
+            return NAMES[constant]
+    return None
+
+
+def table(names=None):
+    """Return losses and accuracies after the last epoch, mean ± standard deviation.
+
+    The last column counts the runs that `failed`; their numbers count all the same.
+    Raises ValueError for a recipe without recordings.
+    """
+    rows = [('recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]
+    rows += [(name, *_results(recordings.load(name))) for name in names or RECIPES]
+    return aligned(rows)
+
+
+def comparison(names=None):
+    """Return what `table` does, each recipe beside the book's result and a control.
+
+    `d test acc`: the paired difference in test accuracy to the constant rate that
+    `control` names, with its standard error; `to tell`: the seeds that a difference of
+    this size takes (`Paired.seeds_needed`). A recipe that is not recorded says so.
+    """
+    head = 'recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed', "book's"
+    rows = [(*head, 'd test acc', 'to tell', 'from')]
+    names = list(names or RECIPES)
+    others = {name: control(name) for name in names}
+    wanted = {*names, *filter(None, others.values())}
+    runs = {name: recordings.load(name) for name in wanted if recordings.seeds(name)}
+    for name in names:
+        row = 0, 'not recorded', *[''] * 7
+        if name in runs:
+            told = _told_apart(runs[name], runs.get(others[name]))
+            row = *_results(runs[name]), _book(name), *told, others[name] or ''
+        rows.append((name, *row))
+    return aligned(rows)
+
+
+def _results(runs):
+    ends = [(run.train_loss[-1], run.train_acc[-1], run.test_acc[-1]) for run in runs]
+    return len(runs), *map(_spread, zip(*ends)), sum(map(failed, runs)) or ''
+
+
+def _book(name):
+    key = BOOK_ROWS.get(name)
+    return ' '.join(f'{value:.3f}' for value in BOOK_RESULTS[key]) if key else ''
+
+
+def _told_apart(runs, control):
+    try:
+        pairs = _difference(runs, control or ())
+    except ValueError:  # they share no seed
+        return '', ''
+    if pairs.n < 2:
+        return f'{pairs.mean:+.3f}', ''
+    return f'{pairs.mean:+.3f} ± {pairs.error:.3f}', pairs.seeds_needed()
+
+
+def _spread(values):
+    mean = f'{statistics.fmean(values):.3f}'
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return mean
+    return f'{mean} ± {statistics.stdev(values):.3f}'
+
+
+def aligned(rows):
+    """Return rows of cells as text, in columns."""
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
+    return '\n'.join(
+        '  '.join(f'{cell!s:{width}}' for cell, width in zip(row, widths)).rstrip()
+        for row in rows
+    )
