@@ -30,7 +30,7 @@ OWNERS = {
     'mxnet': {'_mxnet_trainer', 'bench_mxnet', 'mxnet'},
     'torch': {'_torch_step', 'bench_torch', 'replicas', 'torch'},
 }
-LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'bench', 'checkpoint', 'data'}
+LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'bench', 'check', 'checkpoint', 'data'}
 LIGHT |= {
     'experiments',
     'install',
