@@ -16,11 +16,17 @@ from d2l_ext.schedulers import ConstantScheduler
 
 # The rate that the book's schedules are compared at
 BOOK_RATE = 0.5
-# What a run of the book's cell, and one of what its text means, has beside it
+# Recipe -> the book's result for it: as printed what its cell ran, as meant its text
 BOOK_ROWS = {
-    f'full_{key.replace(" ", "_").replace("-", "_")}{printed}': key
-    for key in BOOK_RESULTS
-    for printed in ('', '_printed')
+    'full_constant': 'constant',
+    'full_square_root': 'square root',
+    'full_square_root_printed': 'square root',
+    'full_multi_factor': 'multi-factor',
+    'full_multi_factor_printed': 'multi-factor',
+    'full_cosine': 'cosine',
+    'full_cosine_printed': 'cosine',
+    'full_warmup_cosine': 'cosine with warmup',
+    'full_warmup_cosine_printed': 'cosine with warmup',
 }
 
 
