@@ -5,6 +5,7 @@
 # make conda  make the conda environment d2l_ext, with MXNet and d2l in it
 # make test-matrix    what MXNet computes, on every Python found and several NumPy
 # make test-colab     the notebooks as Colab meets them, one by one
+# make test-browser   every explorer against the clock, in JupyterLab in Chromium
 # make stamp          write the git remote's address into the notebooks
 # make bench | make notebooks    measure | execute the notebooks and keep their outputs
 #
@@ -18,10 +19,12 @@ CONDA = conda
 ARGS =
 BIN = .venv/bin
 LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
+	--ServerApp.jpserver_extensions=d2l_ext.nodelay=True \
 	$(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: lab test torch peers conda test-matrix test-colab stamp bench notebooks
+.PHONY: lab test torch peers conda test-matrix test-colab test-browser stamp bench \
+	notebooks
 
 lab: .venv/.lab
 	$(LAB) notebooks/00_index.ipynb $(ARGS)
@@ -44,6 +47,9 @@ test-matrix: .venv/.lab
 
 test-colab: .venv/.test
 	$(BIN)/python tests/colab.py $(PYTHONS)
+
+test-browser: .venv/.test
+	$(BIN)/python -m tests.browser.speed $(ARGS)
 
 stamp: .venv/.lab
 	$(BIN)/python notebooks/stamp.py

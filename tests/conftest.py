@@ -5,7 +5,7 @@ import os
 import pytest
 
 # programs of their own, which make runs
-collect_ignore = ['colab.py', 'matrix.py', 'matrix_cell.py']
+collect_ignore = ['browser', 'colab.py', 'matrix.py', 'matrix_cell.py']
 
 
 @pytest.hookimpl(tryfirst=True)

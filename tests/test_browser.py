@@ -4,23 +4,14 @@
 """
 
 import contextlib
-import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from d2l_ext.controls import Log
+from tests.browser.lab import CHROMIUM, FLAGS, NODELAY, scratch, serve
 
-ROOT = Path(__file__).parent.parent
-CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
 EXPLORER = """
 from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
 from d2l_ext.plots import Panel, schedule_panel
@@ -50,50 +41,17 @@ def browser():
     if not CHROMIUM:
         pytest.skip('no chromium here')
     with playwright.sync_playwright() as api:
-        chromium = api.chromium.launch(
-            executable_path=CHROMIUM, args=['--no-sandbox', '--disable-gpu']
-        )
+        chromium = api.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
 
 
 @pytest.fixture(scope='module')
-def server(tmp_path_factory):
+def server():
     """A JupyterLab of its own: (its address, the folder it serves)."""
     pytest.importorskip('jupyterlab')
-    folder, settings = tmp_path_factory.mktemp('lab'), tmp_path_factory.mktemp('set')
-    quiet = settings / '@jupyterlab/apputils-extension/notification.jupyterlab-settings'
-    quiet.parent.mkdir(parents=True)
-    quiet.write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False}))
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
-    command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root']
-    command += [f'--port={port}', '--ip=127.0.0.1', '--IdentityProvider.token=']
-    command += [f'--ServerApp.root_dir={folder}', '--LabApp.expose_app_in_browser=True']
-    env = {
-        **os.environ,
-        'PYTHONPATH': path,
-        'JUPYTER_CONFIG_DIR': str(settings / 'config'),
-        'JUPYTERLAB_SETTINGS_DIR': str(settings),
-        'JUPYTERLAB_WORKSPACES_DIR': str(settings / 'workspaces'),
-        'D2L_EXT_STATIC': '',
-    }
-    with (settings / 'log').open('w') as log:
-        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
-        url = f'http://127.0.0.1:{port}'
-        try:
-            for _ in range(600):
-                with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f'{url}/api', timeout=1).close()
-                    break
-                assert process.poll() is None, (settings / 'log').read_text()
-                time.sleep(0.1)
-            yield url, folder
-        finally:
-            process.terminate()
-            process.wait(10)
+    with serve(NODELAY) as server:
+        yield server
 
 
 @pytest.fixture
@@ -111,12 +69,7 @@ def lab(browser, server):
                 name = notebook.name
                 shutil.copy(notebook, folder)
             else:
-                cells = [nbformat.v4.new_code_cell(notebook.strip())]
-                name = 'scratch.ipynb'
-                kernel = {'name': 'python3', 'display_name': 'Python 3'}
-                scratch = nbformat.v4.new_notebook(cells=cells)
-                scratch.metadata['kernelspec'] = kernel
-                nbformat.write(scratch, folder / name)
+                name = scratch(folder, notebook)
             page = pages.enter_context(
                 contextlib.closing(
                     browser.new_page(viewport={'width': width, 'height': height})

@@ -24,7 +24,7 @@ EXTRAS = PROJECT['optional-dependencies']
 # Heavy package -> the modules that may name it
 OWNERS = {
     'd2l': set(),
-    'ipywidgets': {'explorers', 'live'},
+    'ipywidgets': {'explorers', 'fields', 'live', 'stage', 'workbench'},
     'joblib': {'recorder'},
     'matplotlib': {'plots'},
     'mxnet': {'_mxnet_trainer', 'bench_mxnet', 'mxnet'},
@@ -42,7 +42,7 @@ LIGHT |= {
     'schedulers',
 }
 LIGHT |= {'recorder', 'recordings', 'results', 'theory', 'training', 'verdicts'}
-LIGHT |= {'verify'}
+LIGHT |= {'nodelay', 'verify'}
 
 
 def imported(nodes):

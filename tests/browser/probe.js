@@ -1,0 +1,115 @@
+// What a cell shows, and when: evaluated in JupyterLab with the number of the cell.
+// Times are milliseconds of performance.now().
+(index) => {
+  const {content, sessionContext} = jupyterapp.shell.currentWidget;
+  const area = content.widgets[index].outputArea.node;
+  const places = (handle) => Number(handle.getAttribute('aria-valuemax'));
+  const [handle] = [...area.querySelectorAll('.noUi-handle')].sort(
+    (a, b) => places(b) - places(a));
+
+  // A picture is known by its markup or its image; '' where there is none. Of an
+  // image under an svg no more is asked: while it is changed the old one is on screen
+  const picture = () => {
+    const drawn = area.querySelector('svg[role=img]');
+    const still = area.querySelector('img');
+    const seen = (node) => node?.getBoundingClientRect().height > 1;
+    if (drawn) return drawn.firstElementChild && seen(drawn) ? drawn.outerHTML : '';
+    return seen(still) && still.complete && still.naturalWidth ? still.src : '';
+  };
+  const place = () => {
+    const node = area.querySelector('svg[role=img], img');
+    const {top, height} = node?.getBoundingClientRect() ?? {top: NaN, height: NaN};
+    const whole = area.getBoundingClientRect();
+    return [top - whole.top, height, whole.height].map(Math.round).join();
+  };
+  const markup = (text) => {
+    const template = document.createElement('template');
+    template.innerHTML = text;
+    return template.content.querySelector('svg[role=img]')?.outerHTML;
+  };
+  const date = ({header: {date}}) =>  // to the microsecond
+    Date.parse(date.slice(0, 19) + 'Z') + 1000 * Number('0' + date.slice(19, -1));
+
+  const probe = {
+    active: false,
+    picture,
+    value: () => Number(handle.getAttribute('aria-valuenow')),
+    focus: () => handle.focus(),
+    at: () => {
+      const {x, y, width, height} = handle.getBoundingClientRect();
+      const track = handle.closest('.noUi-base').getBoundingClientRect();
+      return [x + width / 2, y + height / 2, track.x, track.width];
+    },
+    box: () => {
+      const {x, y, width, height} =
+        area.querySelector('svg[role=img], img').getBoundingClientRect();
+      return [x, y, x + width, y + height];
+    },
+    start() {
+      Object.assign(this, {
+        active: true, heard: 0, empty: 0, last: picture(), before: this.value(),
+        inputs: [], pictures: [], places: new Set([place()]),
+        sent: {}, made: {}, busy: {}, kernel: [],
+      });
+    },
+    // once all has been answered, and then nothing came for `quiet` ms
+    async settled(quiet, limit = 10000) {
+      const end = performance.now() + limit;
+      while (performance.now() < end) {
+        const last = Math.max(
+          this.heard, this.inputs.at(-1)?.[0] ?? 0, this.pictures.at(-1)?.[0] ?? 0);
+        const open = Object.keys(this.sent).length - this.kernel.length;
+        if (this.pictures.length && !open && performance.now() - last > quiet) break;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    },
+    stop() {
+      this.active = false;
+      return {
+        inputs: this.inputs, kernel: this.kernel, empty: this.empty,
+        places: [...this.places], value: this.value(), last: picture(),
+        pictures: this.pictures.map(([t, key]) => [t, this.made[key] ?? null]),
+      };
+    },
+  };
+
+  const frame = () => {
+    requestAnimationFrame(frame);
+    if (!probe.active) return;
+    const now = picture();
+    probe.places.add(place());
+    if (!now) probe.empty += 1;
+    else if (now !== probe.last) probe.pictures.push([performance.now(), now]);
+    probe.last = now || probe.last;
+  };
+  frame();
+
+  // on the window: after the slider's own listeners, when it stands where it shall
+  for (const type of ['pointermove', 'keydown'])
+    window.addEventListener(type, (event) => {
+      if (!probe.active || probe.value() === probe.before) return;
+      probe.before = probe.value();
+      probe.inputs.push([event.timeStamp, probe.before]);
+    });
+
+  // what is sent for which position of the slider, and what comes of it
+  sessionContext.session.kernel.anyMessage.connect((_, {msg, direction}) => {
+    if (!probe.active) return;
+    probe.heard = performance.now();
+    const {header: {msg_id, msg_type}, content: {data, execution_state: state}} = msg;
+    const parent = msg.parent_header?.msg_id;
+    if (direction === 'send') {
+      const value = data?.state?.value;
+      if (msg_type === 'comm_msg' && value !== undefined) probe.sent[msg_id] = value;
+    } else if (parent in probe.sent) {
+      const value = probe.sent[parent];
+      const text = data?.state?.value;
+      if (state === 'busy') probe.busy[parent] = date(msg);
+      else if (state === 'idle') probe.kernel.push(date(msg) - probe.busy[parent]);
+      else if (typeof text === 'string' && markup(text)) probe.made[markup(text)] = value;
+      else if (data?.['image/png'])
+        probe.made[`data:image/png;base64,${data['image/png'].trim()}`] = value;
+    }
+  });
+  return probe;
+}

@@ -1,0 +1,187 @@
+"""From a slider to the picture, in a real browser: how long, how many, which one.
+
+    python -m tests.browser.speed [--quick] [NOTEBOOK ...]
+
+Runs each notebook in JupyterLab and moves the longest slider of its first explorer: 25
+single steps and drags of 2 s at 60 moves/s. In turns with it the floor, a slider that
+moves a bar, and the same plot by `interact`. Prints a Markdown table with medians (95th
+percentiles), and fails where a picture is missing, jumps or shows another value than
+the slider, where the console has errors, and where the targets of speed are missed.
+
+--quick: runs to the explorer, times the last notebook alone, against targets that a
+busy machine meets too.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import statistics
+import sys
+from pathlib import Path
+
+import nbformat
+from playwright.async_api import async_playwright
+
+from tests.browser.lab import CHROMIUM, FLAGS, NODELAY, ROOT, scratch, serve
+from tests.browser.plot import Plot
+
+ECHO = """
+import ipywidgets
+
+slider = ipywidgets.IntSlider(100, 0, 200, layout=ipywidgets.Layout(width='300px'))
+slider.readout, bar = False, ipywidgets.HTML()
+
+def draw(_):
+    rect = f'<rect width="{3 * slider.value + 1}" height="20"/>'
+    bar.value = f'<svg role="img" width="700" height="20">{rect}</svg>'
+
+draw(slider.observe(draw, 'value'))
+ipywidgets.VBox([slider, bar])
+"""
+INTERACT = """
+import ipywidgets
+%matplotlib inline
+explorer = _
+name = max(explorer.controls, key=lambda n: getattr(explorer.controls[n], 'positions', 0))
+control = explorer.controls[name]
+
+def draw(position):
+    panels = explorer.function(**{**explorer.values, name: control.at(position)})
+    return plots.figure(*[panels] if isinstance(panels, Panel) else panels).figure
+
+ipywidgets.interact(draw, position=ipywidgets.IntSlider(
+    control.position(control.value), 0, control.positions, readout=False,
+    layout=ipywidgets.Layout(width='300px')))
+"""
+READY = """() => globalThis.jupyterapp?.shell.currentWidget?.sessionContext
+    ?.session?.kernel?.status === 'idle'"""
+RUN = """async (cells) => {
+    const {content} = jupyterapp.shell.currentWidget;
+    content.activeCellIndex = cells % content.widgets.length;
+    const some = content.activeCellIndex ? 'run-all-above' : 'run-all-cells';
+    return await jupyterapp.commands.execute(`notebook:${some}`);
+}"""
+HEADS = 'plot', 'step ms', 'pictures/s', 'age ms', 'end lag ms', 'kernel ms'
+
+
+@contextlib.asynccontextmanager
+async def opened(browser, url, name, cells):
+    """Open a notebook in a window of its own and run its first `cells` cells."""
+    context = await browser.new_context(viewport={'width': 1100, 'height': 1800})
+    page = await context.new_page()
+    page.set_default_timeout(120_000)
+    page.errors = []
+    page.on('pageerror', lambda error: page.errors.append(str(error)))
+    page.on('console', lambda m: m.type == 'error' and page.errors.append(m.text))
+    await page.goto(f'{url}/doc/tree/{name}?reset')
+    await page.wait_for_function(READY)
+    if not await page.evaluate(RUN, cells):
+        page.errors.append(f'{name} did not run to the end')
+    yield page
+    await context.close()
+
+
+def first_explorer(path):
+    """Return the number of the first cell that ends in an Explorer, None without."""
+    for i, cell in enumerate(nbformat.read(path, as_version=4).cells):
+        live = 'nbval-ignore-output' in cell.metadata.get('tags', [])
+        if cell.cell_type == 'code' and '\nExplorer(' in cell.source and not live:
+            return i
+    return None
+
+
+async def seen(browser, url, folder, path, quick, timed):
+    """Move the first explorer of a notebook; return it, between echo and interact."""
+    notebook, cell = nbformat.read(path, as_version=4), first_explorer(path)
+    notebook.cells.insert(cell + 1, nbformat.v4.new_code_cell(INTERACT))
+    nbformat.write(notebook, folder / path.name)
+    cells = cell + 1 + timed if quick else len(notebook.cells)
+    async with (
+        opened(browser, url, path.name, cells) as page,
+        opened(browser, url, scratch(folder, ECHO), 1) as bare,
+    ):
+        plots = [Plot('echo', bare, 0), Plot(path.stem, page, cell)]
+        plots += [Plot('the same, interact', page, cell + 1)]
+        explorer = plots[1]
+        if timed:
+            for plot in plots:
+                await plot.watch()
+            for _ in range(25):
+                for plot in plots:
+                    await plot.step()
+            for _ in range(3):
+                for plot in plots:
+                    await plot.drag()
+            for plot in plots:
+                print(row(plot), flush=True)
+        else:
+            await explorer.watch()
+        await explorer.film()
+        said = [f'{path.stem}: the console says {error}' for error in page.errors]
+        return plots, explorer.wrong + said
+
+
+def row(plot):
+    def both(times):
+        worst = statistics.quantiles(times, n=20)[-1]
+        return f'{statistics.median(times):.1f} ({worst:.1f})'
+
+    numbers = f'{plot.rate:.1f}', f'{plot.age:.0f}', f'{plot.lag:.0f}'
+    cells = plot.name, both(plot.waits), *numbers, both(plot.handling)
+    return f'| {" | ".join(cells)} |'
+
+
+def missed(echo, explorer, plain, quick):
+    """Return the targets that are missed, as sentences."""
+    median = statistics.median
+    step, floor, slow = (median(plot.waits) for plot in (explorer, echo, plain))
+    kernel, drawn = median(explorer.handling), median(plain.handling)
+    if quick:  # shares of what the same machine did meanwhile
+        targets = {
+            'kernel': (kernel, drawn / 10),
+            'step': (step, 3 * floor + 20),
+            'step, of interact': (step, slow / 3),
+            'ms a picture': (1000 / explorer.rate, 1000 / plain.rate),
+        }
+    else:
+        targets = {
+            'kernel': (kernel, 3),
+            'step': (step, 1.5 * floor + 10),
+            'step, of interact': (step, slow / 5),
+            'ms a picture': (1000 / explorer.rate, 1000 / (0.9 * echo.rate)),
+        }
+    return [
+        f'{explorer.name}: {what} {is_:.1f} ms, at most {most:.1f} ms wanted'
+        for what, (is_, most) in targets.items()
+        if is_ > most
+    ]
+
+
+async def main(paths, quick):
+    print(f'| {" | ".join(HEADS)} |\n|{"---|" * len(HEADS)}', flush=True)
+    wrong = []
+    async with async_playwright() as api:
+        browser = await api.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        with serve(NODELAY) as (url, folder):
+            for path in paths:
+                timed = not quick or path == paths[-1]
+                plots, bad = await seen(browser, url, folder, path, quick, timed)
+                wrong += bad + (missed(*plots, quick) if timed else [])
+        if not quick:
+            print('| *without the server extension* |')
+            with serve() as (url, folder):
+                await seen(browser, url, folder, paths[-1], True, True)
+        await browser.close()
+    return wrong
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('notebooks', nargs='*', type=Path, metavar='NOTEBOOK')
+    parser.add_argument('--quick', action='store_true', help='one timing, wide targets')
+    asked = parser.parse_args()
+    if not CHROMIUM:
+        sys.exit('no chromium here: install it, on Debian `apt install chromium`')
+    paths = asked.notebooks or sorted((ROOT / 'notebooks').glob('*.ipynb'))
+    paths = [path for path in paths if first_explorer(path) is not None]
+    sys.exit('\n'.join(asyncio.run(main(paths, asked.quick))) or None)
