@@ -1,7 +1,11 @@
-"""What a reader may change: the values that a control can take, no widget yet."""
+"""What a reader may change: the values that a control can take, no widget yet.
+
+Each control can `check` a value, `spell` it as a short text, and `read` that text back.
+"""
 
 import math
 from numbers import Integral, Real
+from urllib.parse import parse_qsl, quote, urlencode
 
 
 class Slider:
@@ -36,6 +40,14 @@ class Slider:
         if self.whole and value != int(value):
             raise ValueError(f'must be a whole number, got {value!r}')
         return int(value) if self.whole else float(value)
+
+    def spell(self, value):
+        """Return `value` as a text."""
+        return repr(value)
+
+    def read(self, text):
+        """Return the value of such a text, or raise ValueError."""
+        return self.check(float(text))
 
     def at(self, position):
         """Return the number at a position of the slider, 0 to `positions`."""
@@ -83,8 +95,8 @@ class Choice:
         if not self.options:
             raise ValueError('options must hold at least one value, got none')
         self.label = label
-        self.value = next(iter(self.options.values())) if value is None else value
-        self.check(self.value)
+        first = next(iter(self.options.values()))
+        self.value = self.check(first if value is None else value)
 
     def check(self, value):
         """Return `value`, or raise ValueError if it is none of the options."""
@@ -95,6 +107,97 @@ class Choice:
                 f'must be one of {[*self.options.values()]}, got {value!r}'
             )
         return value
+
+    def spell(self, value):
+        """Return the text of an option."""
+        return next(
+            text
+            for text, option in self.options.items()
+            if value is option or value == option
+        )
+
+    def read(self, text):
+        """Return the option of this text, or raise ValueError."""
+        if text not in self.options:
+            raise ValueError(f'must be one of {[*self.options]}, got {text!r}')
+        return self.options[text]
+
+
+class Snap(Choice):
+    """One of the numbers in `options`: a list to choose from, and a slider beside it.
+
+    Any other number becomes the nearest of them.
+
+    >>> Snap((0.1, 0.3, 1.0)).check(0.4)
+    0.3
+    """
+
+    def __init__(self, options, value=None, label=''):
+        self._numbers = sorted(options)
+        self.positions = len(self._numbers) - 1
+        super().__init__(self._numbers, value, label)
+
+    def check(self, value):
+        """Return the option nearest to `value`, which must be a number."""
+        if not isinstance(value, Real) or math.isnan(value):
+            raise ValueError(f'must be a number, got {value!r}')
+        return min(self._numbers, key=lambda option: abs(option - value))
+
+    def read(self, text):
+        """Return the option nearest to the number in this text, or raise ValueError."""
+        return self.check(float(text))
+
+    def at(self, position):
+        """Return the number at a position of the slider, 0 to `positions`."""
+        return self._numbers[position]
+
+    def position(self, value):
+        """Return the position of an option."""
+        return self._numbers.index(value)
+
+
+class Points:
+    """Points (t, lr) of a curve that the reader draws: number boxes, one row a point.
+
+    `t` and `lr` are a `Slider` or `Log` each, whose values only say where new points
+    begin; `most`: how many points there may be. A value is a tuple of pairs in the
+    order of t; two of them may be at the same t.
+
+    >>> points = Points([(0, 0.1), (20, 0.3)], Slider(0, 0, 30), Log(0.1, 0.001, 3))
+    >>> points.spell(points.value), points.read('20:0.1,10:2')
+    ('0:0.1,20:0.3', ((10, 2.0), (20, 0.1)))
+    """
+
+    def __init__(self, value, t, lr, most=12, label=''):
+        self.t, self.lr, self.most, self.label = t, lr, most, label
+        self.value = self.check(value)
+
+    def check(self, value):
+        """Return `value` in the order of t, or raise ValueError."""
+        try:
+            pairs = [(t, lr) for t, lr in value]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'must be pairs (t, lr), got {value!r:.80}') from error
+        if not 1 <= len(pairs) <= self.most:
+            raise ValueError(f'must be 1 to {self.most} points, got {len(pairs)}')
+        points = []
+        for t, lr in pairs:
+            try:
+                points.append((self.t.check(t), self.lr.check(lr)))
+            except ValueError as error:
+                raise ValueError(
+                    f'must lie in range, but in ({t!r}, {lr!r}) a number {error}'
+                ) from error
+        return tuple(sorted(points))
+
+    def spell(self, value):
+        """Return the points as a text, t:lr,t:lr,..."""
+        return ','.join(f'{t!r}:{lr!r}' for t, lr in value)
+
+    def read(self, text):
+        """Return the points of such a text, or raise ValueError."""
+        pairs = [pair.split(':') for pair in text.split(',')]
+        return self.check([tuple(map(float, pair)) for pair in pairs])
 
 
 class Switch:
@@ -109,3 +212,51 @@ class Switch:
         if not isinstance(value, bool):
             raise ValueError(f'must be True or False, got {value!r}')  # noqa: TRY004
         return value
+
+    def spell(self, value):
+        """Return 'on' or 'off'."""
+        return 'on' if value else 'off'
+
+    def read(self, text):
+        """Return the value of such a text, or raise ValueError."""
+        if text not in ('on', 'off'):
+            raise ValueError(f'must be on or off, got {text!r}')
+        return text == 'on'
+
+
+def share(controls, values):
+    """Return `values` as one short text, which `restored` reads back.
+
+    >>> controls = {'lr': Log(0.3, 0.01, 1), 'shape': Choice(('line', 'power 2'))}
+    >>> share(controls, {'lr': 0.5, 'shape': 'power 2'})
+    'lr=0.5&shape=power 2'
+    """
+    texts = {name: controls[name].spell(value) for name, value in values.items()}
+    return urlencode(texts, safe=' :,()', quote_via=quote)
+
+
+def restored(controls, text):
+    """Return {name: value} of a text that `share` wrote for these controls.
+
+    Raises ValueError if it is none, or one of other controls.
+
+    >>> restored({'lr': Log(0.3, 0.01, 1)}, 'lr=0.5')
+    {'lr': 0.5}
+    """
+    remedy = 'copy the whole text from an explorer of the same kind'
+    try:
+        pairs = parse_qsl(text.strip(), strict_parsing=True, keep_blank_values=True)
+    except ValueError:
+        pairs = []
+    if not pairs or len(text) > 2000:
+        raise ValueError(f'{text!r:.80} is no setting: {remedy}')
+    values = {}
+    for name, spelt in pairs:
+        if name not in controls:
+            known = ', '.join(controls)
+            raise ValueError(f'no control {name!r:.80} here, only {known}: {remedy}')
+        try:
+            values[name] = controls[name].read(spelt)
+        except ValueError as error:
+            raise ValueError(f'{name}={spelt:.80}: {error}') from error
+    return values

@@ -9,7 +9,6 @@ Explorer(factor, base_lr=2.0, factor=0.9)
 """
 
 import dataclasses
-import html
 import inspect
 import os
 import threading
@@ -17,69 +16,43 @@ import threading
 import ipywidgets as widgets
 import numpy as np
 
-from d2l_ext.canvas import Canvas
-from d2l_ext.controls import Choice, Log, Slider, Switch
+from d2l_ext.check import check
+from d2l_ext.controls import (
+    Choice,
+    Log,
+    Points,
+    Slider,
+    Snap,
+    Switch,
+    restored,
+    share,
+)
+from d2l_ext.fields import button, field, follow
 from d2l_ext.panels import Panel
+from d2l_ext.stage import Stage
+from d2l_ext.training import Recipe
+from d2l_ext.workbench import Training, Workbench
 
-__all__ = ['Choice', 'Explorer', 'Log', 'Slider', 'Stage', 'Switch']
+__all__ = ['Choice', 'Explorer', 'Log', 'Points', 'Slider', 'Snap', 'Switch']
 
-
-class Stage:
-    """A widget that shows panels, renewed as often as one likes; `view` is the widget.
-
-    The still background is an image, the lines above it SVG in an HTML widget: a new
-    set of lines costs about 2 kB and no flicker. Below stands a sentence, which a
-    screen reader speaks when it changes.
-    """
-
-    def __init__(self, columns=None):
-        self.canvas = Canvas(columns)
-        place = {'grid_area': 'a', 'margin': '0', 'max_width': 'none'}
-        self._background = widgets.Image(format='png', layout=widgets.Layout(**place))
-        self._lines = widgets.HTML(layout=widgets.Layout(**place))
-        self._status = widgets.HTML(layout=widgets.Layout(min_height='44px'))
-        self._picture = widgets.GridBox(
-            [self._background, self._lines],
-            layout=widgets.Layout(grid_template_areas='"a"', overflow='hidden'),
-        )
-        self.view = widgets.VBox([self._picture, self._status])
-        self.sentence = self._svg = ''
-
-    def show(self, *panels):
-        """Draw the panels, and say their notes."""
-        self._svg = self.canvas.draw(panels)
-        if self._background.value != self.canvas.background:
-            width, height = f'{self.canvas.width}px', f'{self.canvas.height}px'
-            self._background.layout.width = self._picture.layout.width = width
-            self._background.layout.height = self._picture.layout.height = height
-            self._background.value = self.canvas.background
-        self._lines.value = self._svg
-        self.say(' '.join(dict.fromkeys(p.note for p in panels if p.note)))
-
-    def fade(self):
-        """Grey the lines: they are no longer what was asked for."""
-        self._lines.value = f'<div style="opacity:.25">{self._svg}</div>'
-
-    def say(self, sentence):
-        """Put a sentence below the picture."""
-        self.sentence = sentence
-        self._status.value = (
-            '<div role="status" aria-live="polite" style="line-height:1.4">'
-            f'{html.escape(sentence)}</div>'
-        )
+LOG = 'log y'  # in a shared text; no parameter can be called so
 
 
 class Explorer:
     """A live view of `function(**values)`, a `Panel` or several, moved by controls.
 
-    Each keyword is a parameter of `function` and its `Slider`, `Log`, `Choice` or
-    `Switch`. Where `function` raises, the error's message stands below the picture.
-    Keep line labels the same at every value: a new label draws the background anew.
+    Each keyword is a parameter of `function` and its `Slider`, `Log`, `Snap`, `Choice`,
+    `Switch` or `Points`. Where `function` raises, the error's message stands below the
+    picture. Keep line labels the same at every value: a new label draws the background
+    anew. A panel that carries its schedule (`schedule_panel`) is checked, and can be
+    shown as code; with `train`, a function of a `Recipe` and a seed that yields the
+    growing `History`, it can be trained.
+
     Raises ValueError for a control that `function` has no parameter for, or a
     parameter without control or default.
     """
 
-    def __init__(self, function, /, *, columns=None, **controls):
+    def __init__(self, function, /, *, columns=None, train=None, **controls):
         _match(function, controls)
         self.function, self.controls = function, controls
         # JupyterLab runs handlers in a thread of their own, beside running cells
@@ -94,7 +67,7 @@ class Explorer:
         }
         width = 20 + max([7 * len(label) for label in labels.values()], default=0)
         for name, control in controls.items():
-            self._widgets[name] = _widgets(control, labels[name], f'{width}px')
+            self._widgets[name] = field(control, labels[name], f'{width}px')
             for widget in self._widgets[name]:
                 widget.observe(
                     lambda change, name=name: self._moved(name, change), 'value'
@@ -102,19 +75,20 @@ class Explorer:
         self._log = widgets.Checkbox(description='log y', indent=False)
         self._log.layout = widgets.Layout(width='90px', margin='2px 2px 2px 16px')
         self._log.observe(lambda _: self._draw(), 'value')
-        reset = _button(
-            'Reset', 'Put every control back to its first value', self.reset
-        )
-        pin = _button('Pin this curve', 'Keep the present curve in grey', self.pin)
-        self._unpin = _button('Unpin', 'Take the grey curve away', self.unpin)
+        reset = button('Reset', 'Put every control back to its first value', self.reset)
+        pin = button('Pin this curve', 'Keep the present curve in grey', self.pin)
+        self._unpin = button('Unpin', 'Take the grey curve away', self.unpin)
         self._unpin.disabled = True
+        self._training = train and Training(train, self._asked, self._draw)
+        self._workbench = Workbench(self.share, self._restore)
         # a first value that fails is for its author to see: no sentence here
         self._show()
         tools = [reset, pin, self._unpin]
         if any(panel.log is None for panel in self._panels):
             tools.append(self._log)
         rows = [*map(widgets.HBox, self._widgets.values()), widgets.HBox(tools)]
-        self.view = widgets.VBox([*rows, self._stage.view])
+        rows += [self._training.view] if train else []
+        self.view = widgets.VBox([*rows, self._stage.view, self._workbench.view])
 
     def __repr__(self):
         return f'Explorer({self.function.__name__}, {_spelt(self.values)})'
@@ -154,6 +128,27 @@ class Explorer:
                 self._held = False
             self._draw()
 
+    def share(self):
+        """Return all settings as one short text, from which `restore` makes them."""
+        values = self.values
+        more = {LOG: True} if self._log.value else {}
+        return share({**self.controls, LOG: Switch()}, {**values, **more})
+
+    def restore(self, text):
+        """Put every control to where it was when `share` returned `text`.
+
+        Raises ValueError, and moves nothing, if `text` is none of this explorer's.
+        """
+        values = restored({**self.controls, LOG: Switch()}, text)
+        with self._lock:
+            log, before = values.pop(LOG, False), self._held
+            self._held = True
+            try:
+                self._log.value = log
+            finally:
+                self._held = before
+            self.set(**values)
+
     def reset(self):
         """Put every control back to its first value, and fit the axes to it."""
         with self._lock:
@@ -177,6 +172,17 @@ class Explorer:
             self._unpin.disabled = True
             self._draw()
 
+    def recipe(self):
+        """Return the `Recipe` of the schedule that is shown.
+
+        Raises ValueError if none of the panels carries one.
+        """
+        for panel in self._panels:
+            if panel.plan:
+                plan = panel.plan
+                return Recipe(plan.scheduler, plan.per, plan.num_epochs)
+        raise ValueError('no panel here carries a schedule: nothing to train')
+
     def png(self):
         """Return the picture as bytes in PNG format."""
         with self._lock:
@@ -191,18 +197,26 @@ class Explorer:
             box, *handle = self._widgets[name]
             self._held = True
             try:
-                # another thread may have moved it on since
-                if moved.value == value and moved in handle:
-                    box.value = self.controls[name].at(value)
-                elif moved.value == value and handle:
-                    handle[0].value = self.controls[name].position(value)
+                if handle:
+                    follow(self.controls[name], box, *handle, moved, value)
             finally:
                 self._held = False
             self._draw()
 
+    def _asked(self):
+        """Return what is to be trained, and its settings in words."""
+        return self.recipe(), _spelt(self.values)
+
+    def _restore(self, text):
+        """Do what a text that the reader typed says, or say why not."""
+        try:
+            self.restore(text)
+        except ValueError as error:
+            self._stage.say(str(error))
+
     def _call(self, values):
         result = self.function(**values)
-        panels = [result] if isinstance(result, Panel) else list(result)
+        panels = [result] if isinstance(result, Panel) else list(result or ())
         if not panels or not all(isinstance(panel, Panel) for panel in panels):
             raise TypeError(
                 f'{self.function.__name__} must return a Panel or a list of them, '
@@ -224,11 +238,15 @@ class Explorer:
     def _show(self):
         values = self.values
         panels = self._call(values)
-        self._stage.show(*self._dressed(panels))
+        plan = next((panel.plan for panel in panels if panel.plan), None)
+        said = check(*plan) if plan else []
+        if self._training:
+            panels = self._training.added(panels, plan)
+            said.append(self._training.sentence)
         if self._pinned:
-            self._stage.say(
-                f'{self.sentence} Pinned: {_spelt(self._pinned_at)}.'.strip()
-            )
+            said.append(f'Pinned: {_spelt(self._pinned_at)}.')
+        self._stage.show(*self._dressed(panels), also=said)
+        self._workbench.show(plan)
         self._panels, self._shown = panels, values
 
     def _dressed(self, panels):
@@ -265,9 +283,10 @@ class Explorer:
 def _match(function, controls):
     """Raise ValueError unless `function` can be called with just these controls."""
     for name, control in controls.items():
-        if not isinstance(control, (Slider, Choice, Switch)):
+        if not isinstance(control, (Slider, Choice, Switch, Points)):
             raise ValueError(  # noqa: TRY004
-                f'{name} must be a Slider, Log, Choice or Switch, got {control!r}'
+                f'{name} must be a Slider, Log, Snap, Choice, Switch or Points, '
+                f'got {control!r}'
             )
     try:
         inspect.signature(function).bind(**dict.fromkeys(controls))
@@ -291,40 +310,3 @@ def _joined(panel):
         if lines
         else {}
     )
-
-
-def _widgets(control, label, width):
-    """Return the widget that holds a control's value, labelled, and a slider for it.
-
-    Native inputs only, a number box or a list: a screen reader hears neither the name
-    of a slider nor which one of some toggle buttons is pressed.
-    """
-    if isinstance(control, Switch):
-        return (widgets.Checkbox(control.value, description=label, indent=False),)
-    labelled = {
-        'description': label,
-        'value': control.value,
-        'style': {'description_width': width},
-        'layout': widgets.Layout(width=f'calc({width} + 100px)'),
-    }
-    if isinstance(control, Choice):
-        return (widgets.Dropdown(options=[*control.options.items()], **labelled),)
-    box = widgets.BoundedIntText if control.whole else widgets.BoundedFloatText
-    return (
-        box(min=control.low, max=control.high, step=control.step, **labelled),
-        # whole positions: a slider of floats rounds in the browser, and sends that back
-        widgets.IntSlider(
-            control.position(control.value),
-            min=0,
-            max=control.positions,
-            readout=False,
-            layout=widgets.Layout(width='300px'),
-        ),
-    )
-
-
-def _button(text, tooltip, action):
-    button = widgets.Button(description=text, tooltip=tooltip)
-    button.layout.width = 'auto'
-    button.on_click(lambda _: action())
-    return button

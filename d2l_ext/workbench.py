@@ -1,0 +1,140 @@
+"""What stands round a picture that carries its schedule: its code, its run."""
+
+import dataclasses
+
+import ipywidgets as widgets
+
+from d2l_ext.background import Run
+from d2l_ext.fields import button
+from d2l_ext.panels import recorded_panels
+
+TEXT = 'settings as a text'
+TRAINED = 'trained now'
+
+
+class Workbench:
+    """What a reader may open below the picture; nothing is computed while closed.
+
+    `share()` gives the settings as a text, `restore(text)` takes one that was typed.
+    """
+
+    def __init__(self, share, restore):
+        self._share = share
+        self._plan = None
+        self._choice = widgets.Dropdown(
+            options=['nothing', TEXT],
+            description='also show',
+            layout=widgets.Layout(width='300px'),
+        )
+        self._text = widgets.Text(
+            description='settings',
+            continuous_update=False,
+            layout=widgets.Layout(width='700px'),
+        )
+        self._code = widgets.HTML()
+        self._box = widgets.VBox()
+        self.view = widgets.VBox([self._choice, self._box])
+        self._choice.observe(lambda _: self._open(), 'value')
+        self._text.observe(lambda change: self._typed(change['new'], restore), 'value')
+
+    def show(self, plan):
+        """Bring what is open up to date with `plan`, a `Plan` or None."""
+        if (plan is None) != (self._plan is None):
+            more = []
+            chosen = self._choice.value
+            self._choice.options = ['nothing', TEXT, *more]
+            self._choice.value = chosen
+        self._plan = plan
+        self._fill()
+
+    def _open(self):
+        self._box.children = [self._text] if self._choice.value == TEXT else []
+        self._fill()
+
+    def _fill(self):
+        if self._choice.value == TEXT:
+            self._text.value = self._share()
+
+    def _typed(self, text, restore):
+        if text != self._share():
+            restore(text)
+
+
+class Training:
+    """A row of widgets that trains what is shown, and the curves that come of it.
+
+    `steps(recipe, seed, queue=4)` yields the growing `History`, as a backend's
+    `run_steps` does; `asked()` returns the recipe and its settings in words when the
+    reader presses the button; `changed()` is called when there is something to draw.
+    """
+
+    def __init__(self, steps, asked, changed):
+        self._steps, self._asked, self._changed = steps, asked, changed
+        self._settings = self.sentence = ''
+        self._shown = None
+        self.run = Run(self._begin, self._show, held='Stopped.')
+        self._seed = widgets.BoundedIntText(
+            10,
+            min=0,
+            max=9999,
+            description='seed',
+            style={'description_width': '40px'},
+            layout=widgets.Layout(width='130px'),
+        )
+        self._bar = widgets.IntProgress(0, min=0, max=1, description='progress')
+        buttons = [
+            button('Train this now', 'Train with the schedule shown', self.train),
+            button('Stop', 'End the training where it is', self.stop),
+        ]
+        self.view = widgets.HBox([*buttons, self._seed, self._bar])
+
+    def train(self):
+        """Begin to train what is shown."""
+        self._act(self.run.restart)
+
+    def stop(self):
+        """End the run; its curve stays."""
+        self._act(self.run.stop)
+
+    def added(self, panels, plan):
+        """Return the panels with the curves of the run, in panels of their own if need be.
+
+        `plan`: the `Plan` shown, if any.
+        """
+        history, panels = self.run.history, [*panels]
+        epochs = plan.num_epochs if plan else history.recipe.get('num_epochs', 1)
+        done = [history] if history.train_loss else []
+        for curve in recorded_panels({TRAINED: done}, epochs):
+            for i, panel in enumerate(panels):
+                if (panel.xlabel, panel.ylabel) == (curve.xlabel, curve.ylabel):
+                    lines = {**panel.lines, **curve.lines}
+                    panels[i] = dataclasses.replace(panel, lines=lines)
+                    break
+            else:
+                panels.append(curve)
+        return panels
+
+    def _act(self, action):
+        try:
+            action()
+        except RuntimeError as error:
+            self._say(f'{error}.')
+
+    def _begin(self):
+        recipe, self._settings = self._asked()
+        return self._steps(recipe, self._seed.value, queue=4)
+
+    def _show(self, message):
+        history = self.run.history
+        batches = history.recipe.get('batches_per_epoch', 1)
+        self._bar.max = max(1, batches * history.recipe.get('num_epochs', 1))
+        self._bar.value = len(history.lr)
+        # not oftener than it has news: a screen reader speaks each time
+        news = message, len(history.train_loss), self._settings
+        if news != self._shown:
+            self._shown = news
+            self._say(f'{message} With {self._settings}: {history}.')
+
+    def _say(self, sentence):
+        self.sentence = sentence
+        self._changed()
