@@ -112,7 +112,7 @@ def schedule_panel(schedulers, num_epochs, per='epoch', batches_per_epoch=235):
     if isinstance(schedulers, dict):
         rates = {name: planned_rates(s, *run) for name, s in schedulers.items()}
         return rates_panel(rates, per, batches_per_epoch)
-    rates = {_name(schedulers): planned_rates(schedulers, *run)}
+    rates = {name_of(schedulers): planned_rates(schedulers, *run)}
     plan = Plan(schedulers, int(num_epochs), per, int(batches_per_epoch))
     return rates_panel(rates, per, batches_per_epoch, plan)
 
@@ -300,7 +300,8 @@ def _count(name, value):
     return int(value)
 
 
-def _name(scheduler):
+def name_of(scheduler):
+    """Return what a legend calls a scheduler: its class, or its function's name."""
     name = getattr(scheduler, '__name__', type(scheduler).__name__)
     return 'learning rate' if name == '<lambda>' else name
 

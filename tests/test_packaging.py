@@ -37,6 +37,7 @@ LIGHT |= {
     'loop',
     'panels',
     'progress',
+    'quadratic',
     'range_finder',
     'recipes',
     'schedulers',

@@ -1,0 +1,211 @@
+"""Second moments of SGD on a noisy quadratic: exact, thousands of updates at a time.
+
+An update takes the state of a direction, its second moments, to p's and q's multiple of
+it: a map that is affine in the state. Such maps compose. So many updates need not be
+made one after the other: stretches of them become one map each, all stretches at once.
+"""
+
+import math
+
+import numpy as np
+
+from d2l_ext.training import whole_number
+
+
+def second_moments(
+    lrs, updates, curvatures, noise, start=1.0, momentum=0.0, batch_size=1, scale=1.0
+):
+    """Return E[x_i^2] after each rate in `lrs`, float64, shape (len(lrs), n).
+
+    v_i <- momentum v_i - lr (s h_i x_i + sqrt(s h_i / batch_size) noise z) and
+    x_i <- x_i + v_i, with z a standard normal, h_i one of the n `curvatures`, s their
+    `scale`, a number or one for each rate, and x_i = start, v_i = 0 at first. Each rate
+    holds for `updates` updates. What grows beyond a float is inf.
+
+    >>> second_moments([1.0, 0.5], 1, [1.0], noise=1).tolist()
+    [[1.0], [0.5]]
+
+    Source: Schaul et al. (2013), Zhang et al. (2019) for the problem; Gluon's SGD for
+    the update, which keeps the rate inside v (PyTorch's does not: the same wherever
+    the rate is constant).
+    """
+    lrs = np.asarray(lrs, dtype=float)
+    if lrs.ndim != 1 or not np.all(lrs >= 0):
+        raise ValueError(f'lrs must be a sequence of rates >= 0, got {lrs!r:.80}')
+    curvatures = checked(curvatures, momentum, batch_size)
+    scale = np.asarray(scale, dtype=float)
+    if scale.shape not in ((), lrs.shape) or not np.all(scale >= 0):
+        raise ValueError(
+            f'scale must be a number >= 0, or one for each rate, got {scale!r:.80}'
+        )
+    updates = whole_number('updates', updates)
+    if not lrs.size:
+        return np.empty((0, curvatures.size))
+    model = _HeavyBall(momentum) if momentum else _Descent()
+    state = model.at_rest(np.full(curvatures.shape, float(start) ** 2))
+    each = lrs * scale, lrs**2 * scale
+    per_direction = curvatures, curvatures * noise**2 / batch_size
+    with np.errstate(over='ignore', invalid='ignore'):
+        if updates == 1:
+            moments = _one_by_one(model, state, *each, *per_direction)
+        else:
+            moments = _repeated(model, state, *each, *per_direction, updates)
+    # what has overflowed stays inf or becomes nan (inf - inf), so the last row tells
+    if not np.isfinite(moments[-1]).all():
+        moments[np.isnan(moments)] = np.inf
+    return moments
+
+
+def checked(curvatures, momentum=0.0, batch_size=1):
+    """Return `curvatures` as an array; raise ValueError where one is no such thing."""
+    curvatures = np.asarray(curvatures, dtype=float)
+    if curvatures.ndim != 1 or not np.all(curvatures >= 0) or not curvatures.any():
+        raise ValueError(
+            f'curvatures must be a list of numbers >= 0, not all 0, got {curvatures!r}'
+        )
+    if not 0 <= momentum < 1:
+        raise ValueError(f'momentum must be at least 0 and below 1, got {momentum!r}')
+    if not batch_size >= 1:
+        raise ValueError(f'batch_size must be at least 1, got {batch_size!r}')
+    return curvatures
+
+
+class _Descent:
+    """No momentum: the state is (E[x^2],), of which an update keeps a share p.
+
+    The matrix of several updates is (share kept,).
+    """
+
+    unit, still = (1.0,), (0.0,)
+
+    def at_rest(self, m):
+        """Return the state at a place x with x^2 = m, before any update."""
+        return (m,)
+
+    def gain(self, slope):
+        """Return p of an update whose rate times curvature is `slope`."""
+        return (1 - slope) ** 2
+
+    def update(self, state, p, q):
+        """Return the state after an update that adds noise of variance q."""
+        return (p * state[0] + q,)
+
+    def turned(self, matrix, p):
+        """Return the matrix of the same updates and one more."""
+        return (p * matrix[0],)
+
+    def times(self, second, first):
+        """Return the matrix of the first updates and then the second."""
+        return (second[0] * first[0],)
+
+    def through(self, matrix, added, state):
+        """Return the state after updates that from nothing lead to `added`."""
+        return (matrix[0] * state[0] + added[0],)
+
+
+class _HeavyBall:
+    """Momentum: x <- p x - y + noise and y <- momentum x, so that y tells the x before.
+
+    The state is (E[x^2], E[x y], E[y^2]). The matrix (x, y, u, v) of several updates
+    takes (1, 0) to (x, y) and (0, 1) to (u, v). The rest is as in `_Descent`.
+    """
+
+    unit, still = (1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0)
+
+    def __init__(self, momentum):
+        self.momentum = momentum
+
+    def at_rest(self, m):
+        return m, self.momentum * m, self.momentum**2 * m
+
+    def gain(self, slope):
+        return 1 + self.momentum - slope
+
+    def update(self, state, p, q):
+        xx, xy, yy = state
+        half = p * xx - xy
+        return (
+            p * (half - xy) + yy + q,
+            self.momentum * half,
+            self.momentum**2 * xx,
+        )
+
+    def turned(self, matrix, p):
+        x, y, u, v = matrix
+        return p * x - y, self.momentum * x, p * u - v, self.momentum * u
+
+    def times(self, second, first):
+        x, y, u, v = second
+        a, b, c, d = first
+        return x * a + u * b, y * a + v * b, x * c + u * d, y * c + v * d
+
+    def through(self, matrix, added, state):
+        x, y, u, v = matrix
+        xx, xy, yy = state
+        xa, xb = x * xx + u * xy, x * xy + u * yy
+        ya, yb = y * xx + v * xy, y * xy + v * yy
+        return (
+            xa * x + xb * u + added[0],
+            xa * y + xb * v + added[1],
+            ya * y + yb * v + added[2],
+        )
+
+
+def _one_by_one(model, state, slopes, squares, curvatures, noises):
+    """Return E[x^2] after each of many single updates.
+
+    They are cut into as many stretches as each is long. All stretches, side by side,
+    go from nothing to find their maps; one map after the other then tells where each
+    stretch really starts; from there all go again.
+    """
+    length = math.isqrt(len(slopes) - 1) + 1
+    stretches = -(-len(slopes) // length)
+    steps = np.zeros((2, stretches * length))
+    steps[:, : len(slopes)] = slopes, squares
+    steps = steps.reshape(2, stretches, length, 1).swapaxes(1, 2)
+    shape = stretches, len(curvatures)
+    p = np.empty((stretches, length, len(curvatures)))
+    matrix, added = _nothing(model, shape)
+    for k in range(length):
+        p[:, k] = model.gain(steps[0, k] * curvatures)
+        matrix = model.turned(matrix, p[:, k])
+        added = model.update(added, p[:, k], steps[1, k] * noises)
+    begins = [state, *_carried(model, state, matrix, added)[:-1]]
+    state = np.array(begins).swapaxes(0, 1)
+    for k in range(length):
+        state = model.update(state, p[:, k], steps[1, k] * noises)
+        p[:, k] = state[0]
+    return p.reshape(-1, len(curvatures))[: len(slopes)]
+
+
+def _repeated(model, state, slopes, squares, curvatures, noises, updates):
+    """Return E[x^2] after each of some rates that hold for many updates: by doubling."""
+    p = model.gain(slopes[:, None] * curvatures)
+    whole = _nothing(model, p.shape)
+    matrix = model.turned(whole[0], p)
+    added = model.update(whole[1], p, squares[:, None] * noises)
+    while updates:
+        if updates % 2:
+            whole = (
+                model.times(matrix, whole[0]),
+                model.through(matrix, added, whole[1]),
+            )
+        added = model.through(matrix, added, added)
+        matrix = model.times(matrix, matrix)
+        updates //= 2
+    return np.array([first for first, *_ in _carried(model, state, *whole)])
+
+
+def _nothing(model, shape):
+    """Return the map of no update: its matrix and what it adds."""
+    matrix = [np.full(shape, entry) for entry in model.unit]
+    return matrix, [np.zeros(shape) for _ in model.still]
+
+
+def _carried(model, state, matrices, additions):
+    """Return the states after each of a row of maps."""
+    states = []
+    for matrix, added in zip(zip(*matrices), zip(*additions)):
+        state = model.through(matrix, added, state)
+        states.append(state)
+    return states
