@@ -14,7 +14,7 @@ import sys
 
 from d2l_ext import recorder, recordings
 from d2l_ext.recipes import RECIPES, nearest
-from d2l_ext.recordings import load
+from d2l_ext.recordings import load, seeds
 from d2l_ext.results import comparison, difference, failed, table
 from d2l_ext.verdicts import verdict, verdicts
 from d2l_ext.verify import verify
@@ -27,6 +27,7 @@ __all__ = [
     'load',
     'main',
     'nearest',
+    'seeds',
     'table',
     'verdict',
     'verdicts',
