@@ -185,7 +185,8 @@ def comparison(names=None):
 
     `d test acc`: the paired difference in test accuracy to the constant rate that
     `control` names, with its standard error; `to tell`: the seeds that a difference of
-    this size takes (`Paired.seeds_needed`). A recipe that is not recorded says so.
+    this size takes (`Paired.seeds_needed`); `book's`: its train loss, train acc and
+    test acc. A recipe that is not recorded says so.
     """
     head = 'recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed', "book's"
     rows = [(*head, 'd test acc', 'to tell', 'from')]
@@ -199,6 +200,8 @@ def comparison(names=None):
             told = _told_apart(runs[name], runs.get(others[name]))
             row = *_results(runs[name]), _book(name), *told, others[name] or ''
         rows.append((name, *row))
+    if not set(BOOK_ROWS) & set(names):
+        rows = [(*row[:6], *row[7:]) for row in rows]
     return aligned(rows)
 
 
@@ -219,7 +222,8 @@ def _told_apart(runs, control):
         return '', ''
     if pairs.n < 2:
         return f'{pairs.mean:+.3f}', ''
-    return f'{pairs.mean:+.3f} ± {pairs.error:.3f}', pairs.seeds_needed()
+    told = str(pairs.seeds_needed()).replace('inf', '∞')
+    return f'{pairs.mean:+.3f} ± {pairs.error:.3f}', told
 
 
 def _spread(values):

@@ -166,17 +166,15 @@ def verdict(claim, data='full', variant='as meant'):
 
 
 def verdicts():
-    """Return the verdicts on all claims, as a table."""
-    rows = [('claim', '', 'full set', 'mini set')]
+    """Return the verdicts on all claims as text, a claim and below it its lines."""
+    blocks = []
     for name, claim in CLAIMS.items():
-        for variant in ('as meant', 'as printed'):
-            cells = [
-                verdict(name, data, variant) if (data, variant) in claim.runs else ''
-                for data in ('full', 'mini')
-            ]
-            if any(cells):
-                rows.append((claim.text, variant, *cells))
-    return aligned(rows)
+        rows = [
+            (f'  {data} set, {variant}', verdict(name, data, variant))
+            for data, variant in claim.runs
+        ]
+        blocks.append(f'{claim.text}\n{aligned(rows)}')
+    return '\n'.join(blocks)
 
 
 def _pairs(name, control):
