@@ -1,7 +1,7 @@
-"""A picture in two layers, a still PNG and moving lines: what makes a slider smooth.
+"""A picture in two layers, a still PNG and moving SVG: what makes a slider smooth.
 
-A full drawing takes Matplotlib many times as long as a frame may last. The lines
-alone, in Matplotlib's own pixels but written as SVG, take a fraction of one.
+A full drawing takes Matplotlib many times as long as a frame may last. Lines, grid and
+ticks alone, in Matplotlib's own pixels but written as SVG, take a fraction of one.
 """
 
 import html
@@ -9,14 +9,19 @@ import html
 import numpy as np
 
 from d2l_ext.plots import (
+    EDGE,
     GREY,
+    GRID,
+    INK,
     MARK,
+    PINNED,
     Picture,
     Style,
     beside,
     filled,
     layout,
     limits,
+    scale,
     styles,
     trace,
 )
@@ -25,16 +30,16 @@ from d2l_ext.plots import (
 class Canvas:
     """Panels on a background that is drawn again only when it must be.
 
-    `draw(panels)` returns the SVG of bands, marks and lines; `background` is the PNG
-    to lay it on, both `width` by `height` pixels. The background changes with limits,
-    labels and pinned lines; open limits only grow (see `plots.limits`) until `fit()`.
+    `draw(panels)` returns the SVG of all that may move; `background` is the PNG to lay
+    it on, both `width` by `height` pixels. The background holds frames, labels and
+    legends. Open limits only grow (see `plots.limits`) until `fit()`.
     """
 
     def __init__(self, columns=None):
         self.columns = columns
         self.background = b''
         self.width = self.height = 0
-        self._figure = self._key = None
+        self._figure = self._still = self._scaled = None
         self.fit()
 
     def fit(self):
@@ -44,22 +49,39 @@ class Canvas:
     def draw(self, panels):
         """Return the panels' moving part as SVG, and renew `background` if need be."""
         found = self._fitted(panels)
-        key = tuple(found), tuple(map(_still, panels))
-        if key != self._key:
+        still = len({xlim for xlim, *_ in found}), *map(_still, panels)
+        if still != self._still:
             self._figure = layout(panels, found, self.columns)
+            for ax in self._figure.axes:
+                ax.tick_params(which='both', color='none', labelcolor='none')
+                ax.grid(False)
+                ax.spines[:].set_visible(False)
             self.width, self.height = self._figure.canvas.get_width_height()
             self.background = Picture(self._figure, '').png
-            self._key = key
+            self._still, self._scaled = still, None
+        axes = self._figure.axes
+        scaled = found, [_pinned(panel) for panel in panels]
+        if scaled != self._scaled:
+            self._scales = ''
+            for ax, panel, bounds in zip(axes, panels, found, strict=True):
+                scale(ax, *bounds)
+                pinned = [
+                    _stroke(_path(ax, *xy), PINNED) for xy in panel.pinned.values()
+                ]
+                self._scales += _ticks(ax, self.height) + _clipped(
+                    ax, self.height, pinned
+                )
+            self._scaled = scaled
         self._limits = found
         looks = styles(panels)
         inner = ''.join(
             _overlay(ax, self.height, panel, looks)
-            for ax, panel in zip(self._figure.axes, panels, strict=True)
+            for ax, panel in zip(axes, panels, strict=True)
         )
         name = html.escape('; '.join(panel.name for panel in panels))
         return (
             f'<svg role="img" aria-label="{name}" width="{self.width}" '
-            f'height="{self.height}" style="display:block">{inner}</svg>'
+            f'height="{self.height}" style="display:block">{self._scales}{inner}</svg>'
         )
 
     def picture(self, panels):
@@ -73,17 +95,54 @@ class Canvas:
 
 def _still(panel):
     """Return what of a panel is in the background, in a form that can be compared."""
-    pinned = tuple((k, x.tobytes(), y.tobytes()) for k, (x, y) in panel.pinned.items())
-    shown = panel.title, panel.xlabel, panel.ylabel
-    return (*shown, tuple(panel.lines), tuple(panel.bands), pinned)
+    labels = tuple(panel.lines), tuple(panel.bands), bool(panel.pinned), panel.thin
+    return panel.title, panel.xlabel, panel.ylabel, labels
+
+
+def _pinned(panel):
+    return [(x.tobytes(), y.tobytes()) for x, y in panel.pinned.values()]
+
+
+def _ticks(ax, height):
+    """Return the SVG of an axes' grid, ticks and their labels, where Matplotlib's are."""
+    left, low, right, high = ax.bbox.extents
+    top, bottom = height - high, height - low
+    grid, ticks, below, left_of = [], [], [], []
+    for x, name in _marks(ax.xaxis, left, right, 'labelbottom'):
+        grid.append(f'M{x:.1f},{top:.1f}V{bottom:.1f}')
+        ticks.append(f'M{x:.1f},{bottom:.1f}v5')
+        if name:
+            below.append(f'<text x="{x:.1f}" y="{bottom + 19:.1f}">{name}</text>')
+    for y, name in _marks(ax.yaxis, bottom, top, 'labelleft'):
+        grid.append(f'M{left:.1f},{y:.1f}H{right:.1f}')
+        ticks.append(f'M{left:.1f},{y:.1f}h-5')
+        left_of.append(f'<text x="{left - 10:.1f}" y="{y + 4.5:.1f}">{name}</text>')
+    font = f'fill="{INK}" font-family="DejaVu Sans,Verdana,sans-serif" font-size="12.5"'
+    # the frame last: where it meets the grid, the frame is seen
+    frame = f'M{left:.1f},{top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}Z'
+    return (
+        f'<g fill="none" stroke-width="1.1"><path d="{"".join(grid)}" stroke="{GRID}"/>'
+        f'<path d="{"".join(ticks)}{frame}" stroke="{EDGE}"/></g>'
+        f'<g {font}><g text-anchor="middle">{"".join(below)}</g>'
+        f'<g text-anchor="end">{"".join(left_of)}</g></g>'
+    )
+
+
+def _marks(axis, begin, end, labelled):
+    """Return the pixel and the label of each tick from `begin` to `end` of an axis."""
+    ticks = axis.get_majorticklocs()
+    places = axis.get_transform().transform(np.r_[axis.get_view_interval(), ticks])
+    share = (places[2:] - places[0]) / (places[1] - places[0])
+    names = axis.get_major_formatter().format_ticks(ticks)
+    if not axis.get_tick_params().get(labelled, True):
+        names = [''] * len(names)
+    pixels = begin + share * (end - begin)
+    inside = np.abs(share - 0.5) < 0.5 + 1e-6
+    return [(x, name) for x, name, on in zip(pixels, names, inside) if on]
 
 
 def _overlay(ax, height, panel, styles):
-    """Return the SVG of one panel's bands, marks and lines, clipped to its axes.
-
-    The inner svg's own viewport clips, so no ids are needed that could meet another
-    picture's on the page. Its units are tenths of a pixel: short integers.
-    """
+    """Return the SVG of one panel's bands, marks and lines, clipped to its axes."""
     x0, y0, width, tall = ax.bbox.bounds
     out = []
     for label, (x, low, high) in panel.bands.items():
@@ -105,10 +164,20 @@ def _overlay(ax, height, panel, styles):
         if np.isfinite(x + y).sum() == 1:
             path, style = path + 'h0', Style(style.color, (), 2.5 * style.width)
         out.append(_stroke(path, style))
+    return _clipped(ax, height, out)
+
+
+def _clipped(ax, height, shapes):
+    """Return shapes, in tenths of a pixel from the axes' corner, as SVG clipped to it.
+
+    The inner svg's own viewport clips, so no ids are needed that could meet another
+    picture's on the page.
+    """
+    x0, y0, width, tall = ax.bbox.bounds
     return (
         f'<svg x="{x0:.1f}" y="{height - y0 - tall:.1f}" width="{width:.1f}" '
         f'height="{tall:.1f}" viewBox="0 0 {10 * width:.0f} {10 * tall:.0f}">'
-        f'{"".join(out)}</svg>'
+        f'{"".join(shapes)}</svg>'
     )
 
 

@@ -29,7 +29,7 @@ WIDTH = 700  # of a picture, in pixels; as all lengths below
 LEFT, RIGHT, BOTTOM, ROW, LINE = 66, 14, 44, 18, 17
 DPI = 100
 SHARP = 2  # pixels of the PNG for one on the page: high-resolution screens
-GREY = '#666666'
+GREY, INK, EDGE, GRID = '#666666', '#333333', '#aaaaaa', '#e4e4e4'
 
 
 class Style(NamedTuple):
@@ -107,7 +107,7 @@ def images(X, labels):
     for i, (image, name) in enumerate(zip(X, names, strict=True)):
         ax = row.add_axes((i / len(names), 0, 0.96 / len(names), 0.8))
         ax.imshow(np.squeeze(image), cmap='gray_r')
-        ax.set_title(name, fontsize=9, color='#333333')
+        ax.set_title(name, fontsize=9, color=INK)
         ax.axis('off')
     return Picture(row, f'Images: {", ".join(names)}')
 
@@ -234,7 +234,7 @@ def layout(panels, bounds, columns=None, notes=False):
             y = 1 + (ROW * legend[1] + 5) / size[1]
             ax.text(0, y, panel.title, transform=ax.transAxes, fontsize=10.5)
     where = 8 / WIDTH, (len(written) * LINE + 2) / height
-    drawn.text(*where, '\n'.join(written), va='top', fontsize=9, color='#333333')
+    drawn.text(*where, '\n'.join(written), va='top', fontsize=9, color=INK)
     return drawn
 
 
@@ -269,11 +269,11 @@ def _legend(panel, styles, width):
     return handles, math.ceil(len(handles) / columns), columns
 
 
-def _axes(ax, panel, xlim, ylim, log):
+def scale(ax, xlim, ylim, log):
+    """Give axes their limits, and ticks to go with them."""
+    ax.set_yscale('log', nonpositive='clip') if log else ax.set_yscale('linear')
     ax.set(xlim=xlim, ylim=ylim)
     if log:
-        ax.set_yscale('log', nonpositive='clip')
-        ax.set_ylim(ylim)
         few = ylim[1] / ylim[0] < 50
         ax.yaxis.set_major_locator(
             LogLocator(subs=(1, 2, 5) if few else (1,), numticks=6)
@@ -284,15 +284,17 @@ def _axes(ax, panel, xlim, ylim, log):
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     for axis in ax.xaxis, ax.yaxis:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:.6g}'))
+
+
+def _axes(ax, panel, xlim, ylim, log):
+    scale(ax, xlim, ylim, log)
     ax.set_xlabel(panel.xlabel, fontsize=10)
     ax.set_ylabel(panel.ylabel, fontsize=10)
     ax.yaxis.set_label_coords(-44 / ax.bbox.width, 0.5)
-    ax.tick_params(labelsize=9, color='#aaaaaa', labelcolor='#333333')
-    ax.grid(color='#e4e4e4', linewidth=0.8)
+    ax.tick_params(labelsize=9, color=EDGE, labelcolor=INK)
+    ax.grid(color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.spines[:].set_color('#aaaaaa')
-    for x, y in panel.pinned.values():
-        ax.plot(x, y, **_look(PINNED))
+    ax.spines[:].set_color(EDGE)
 
 
 def _look(style, x=None):
@@ -309,7 +311,9 @@ def _look(style, x=None):
 
 
 def _add(ax, panel, styles):
-    """Draw on `ax` what `_overlay` writes as SVG."""
+    """Draw on `ax` what `canvas.py` writes as SVG."""
+    for x, y in panel.pinned.values():
+        ax.plot(x, y, **_look(PINNED))
     for label, (x, low, high) in panel.bands.items():
         ax.fill_between(x, low, high, color=styles[label].color, alpha=0.2, linewidth=0)
     small = {'fontsize': 8.5, 'color': GREY, 'textcoords': 'offset pixels'}

@@ -174,15 +174,57 @@ def test_zero_runs_off_a_log_axis_and_nan_is_a_gap():
 
 def test_the_background_is_drawn_again_only_when_it_must_be():
     canvas = Canvas()
-    canvas.draw([panel([1, 2, 3])])
-    first = canvas.background
-    canvas.draw([panel([3, 2, 1])])
-    assert canvas.background is first
-    canvas.draw([panel([3, 2, 9])])
-    assert canvas.background is not first
-    second = canvas.background
-    canvas.draw([panel([3, 2, 9], pinned={'before': ([0, 1], [1, 2])})])
-    assert canvas.background is not second
+    shown = [panel([1, 2, 3]), panel([1, 2, 3])]
+    svg, first = canvas.draw(shown), canvas.background
+    for moved in (
+        panel([3, 2, 9], pinned={}),
+        panel([3, 2, 1e4], log=True),
+        panel([3, 2, 1], xlim=(0, 99), verticals={'here': 1}),
+    ):
+        assert canvas.draw([moved, replace(moved, note='else')]) != svg
+        assert canvas.background is first
+    for other in (
+        panel(title='Title'),
+        panel(pinned={'before': ([0, 1], [1, 2])}),
+        Panel({'z': ([0, 1], [1, 2])}, 'x', 'y'),
+    ):
+        before = canvas.background
+        canvas.draw([other, other])
+        assert canvas.background is not before
+    assert canvas.draw([panel(xlim=(0, 1)), panel(xlim=(0, 2))])
+
+
+@pytest.mark.parametrize('log', [False, True])
+def test_ticks_and_grid_lie_where_matplotlib_would_draw_them(log):
+    canvas = Canvas(columns=1)
+    canvas.draw([panel([1, 2], log=not log)] * 2)
+    shown = [panel([1, 2]), panel([0.02, 700, 30], log=log)]
+    svg, drawn = canvas.draw(shown), canvas.picture(shown).figure
+    drawn.canvas.draw()
+    true, grid = [], []
+    for ax in drawn.axes:
+        for axis in ax.xaxis, ax.yaxis:
+            low, high = axis.get_view_interval()
+            ticks = [t for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+            grid += [tick.gridline.get_window_extent().p0 for tick in ticks]
+            for label in (tick.label1 for tick in ticks if tick.label1.get_visible()):
+                box = label.get_window_extent()
+                x = (box.x0 + box.x1) / 2 if axis is ax.xaxis else box.x1
+                middle = canvas.height - (box.y0 + box.y1) / 2
+                true.append((label.get_text(), x, middle))
+    seen = re.findall(r'<text x="([\d.]+)" y="([\d.]+)">(.+?)</text>', svg)
+    assert [name for *_, name in seen if name] == [name for name, *_ in true]
+    assert len(true) > 12
+    for (x, baseline, _), (_, *place) in zip(seen, true, strict=True):
+        # a box of Matplotlib's has room for descenders below the baseline
+        assert (float(x), float(baseline) - 3) == pytest.approx(place, abs=1)
+    lines = ''.join(re.findall(r'<path d="([^"]+)" stroke="#e4e4e4"', svg))
+    starts = np.array(re.findall(r'M([\d.]+),([\d.]+)', lines), float)
+    assert len(starts) == len(grid)
+    for start, (x, y) in zip(starts, grid, strict=True):
+        top = start[1] - (canvas.height - y)  # grid lines of x begin at the top
+        assert start[0] == pytest.approx(x, abs=0.1)
+        assert top == pytest.approx(0, abs=0.1) or top < -100
 
 
 def test_open_limits_grow_then_follow_and_fit_forgets():
@@ -217,7 +259,7 @@ def test_whatever_the_data_there_is_a_picture(y, log):
 
 def test_the_second_line_is_dashed_in_the_moving_layer_too():
     lines = {name: ([0, 1], [0, 1]) for name in 'ab'}
-    paths = re.findall('<path[^>]*>', Canvas().draw([Panel(lines, 'x', 'y')]))
+    paths = re.findall('<path[^>]*>', Canvas().draw([Panel(lines, 'x', 'y')]))[-2:]
     assert ['stroke-dasharray="110,44"' in path for path in paths] == [False, True]
 
 
