@@ -75,7 +75,7 @@ def expected_loss(
 
 
 def _loss(moments, curvatures, scale):
-    with np.errstate(invalid='ignore'):
+    with np.errstate(over='ignore', invalid='ignore'):
         losses = moments @ np.asarray(curvatures, dtype=float) / 2 * scale
     gone = ~(losses < 1e12)
     if gone.any():
@@ -179,8 +179,9 @@ def consequence_panels(
         'noise floor': (x, floors),
     }
     if directions:
-        parts = h / 2 * scale[:, None] * np.vstack([np.ones(len(h)), moments])
+        parts = np.vstack([np.ones(len(h)), moments])
         parts[1:][losses == np.inf] = np.nan
+        parts *= h / 2 * scale[:, None]
         lines['steepest direction'] = epochs, parts[:, np.argmax(h)]
         lines['flattest direction'] = epochs, parts[:, np.argmin(h)]
 

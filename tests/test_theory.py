@@ -136,8 +136,16 @@ def test_what_has_diverged_stays_so(updates):
     gone = np.argmax(losses == np.inf)
     assert losses[:gone].tolist() == sorted(losses[:gone])
     assert (losses[gone:] == np.inf).all()
-    if updates == 94:  # and what is no float any more is inf, not nan
-        assert second_moments([3.0] * 9, 94, CURVATURES, 0.1)[-1, 0] == np.inf
+
+
+@pytest.mark.parametrize('updates', [1, 94])
+@pytest.mark.parametrize('momentum', [0.0, 0.9])
+def test_what_is_no_float_any_more_is_inf(updates, momentum):
+    lrs = [9.0] * (2000 // updates)
+    moments = second_moments(lrs, updates, CURVATURES, 0.1, momentum=momentum)
+    assert moments[-1, 0] == np.inf
+    assert not np.isnan(moments).any()
+    assert np.isfinite(moments[:, -1]).all()
 
 
 def test_a_smaller_rate_has_the_lower_floor():
@@ -151,7 +159,8 @@ def test_a_rate_that_is_kept_ends_at_its_noise_floor(momentum, lr, batch_size, s
     rest = {'momentum': momentum, 'batch_size': batch_size, 'scale': scale}
     end = expected_loss([lr], updates=100_000, noise=0.3, **rest)[-1]
     np.testing.assert_allclose(noise_floor(lr, noise=0.3, **rest), end, rtol=1e-9)
-    assert noise_floor([2 * (1 + momentum) / scale], **rest) == [np.inf]
+    line = 2 * (1 + momentum) / scale
+    assert noise_floor([line, 1.1 * line], **rest).tolist() == [np.inf, np.inf]
 
 
 def test_spectra_span_the_condition_number():
@@ -284,3 +293,22 @@ def test_a_run_of_the_book_takes_milliseconds(momentum):
         times.append(time.process_time() - start)
     # 3 and 6 ms, or twice that where others use the machine; a loop takes 105
     assert min(times) < 0.04
+
+
+@pytest.mark.filterwarnings('error')
+def test_no_setting_of_the_sliders_fails_or_warns():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        rate, loss = quadratic_panels(
+            base_lr=10 ** rng.uniform(-4, 1.5) * rng.integers(2),
+            decay=('constant', 'cosine')[rng.integers(2)],
+            warmup=int(rng.integers(60)),
+            momentum=(0, 0.5, 0.99)[rng.integers(3)],
+            batch_size=10 ** rng.uniform(1.5, 3.7),
+            condition_number=10 ** rng.uniform(0, 5),
+            shape=('even', 'power law', 'two')[rng.integers(3)],
+            sharpness=(1, 0.5, 3, 30)[rng.integers(4)],
+            num_epochs=int(rng.integers(1, 60)),
+            directions=bool(rng.integers(2)),
+        )
+        assert 'nan' not in rate.note + loss.note
