@@ -198,7 +198,7 @@ def test_the_background_is_drawn_again_only_when_it_must_be():
 def test_ticks_and_grid_lie_where_matplotlib_would_draw_them(log):
     canvas = Canvas(columns=1)
     canvas.draw([panel([1, 2], log=not log)] * 2)
-    shown = [panel([1, 2]), panel([0.02, 700, 30], log=log)]
+    shown = [panel([1, 2]), panel([0.02, 700], log=log)]
     svg, drawn = canvas.draw(shown), canvas.picture(shown).figure
     drawn.canvas.draw()
     true, grid = [], []
