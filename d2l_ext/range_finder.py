@@ -46,16 +46,15 @@ class RangeTest:
 
         'steepest': where the smoothed loss falls fastest per factor of the rate;
         'minimum / 10': a tenth of where it is lowest; 'valley': two thirds of the way,
-        in log rate, down its longest unbroken fall.
+        in log rate, down its longest unbroken fall on the way there.
 
         Source: Smith (2017) for the test; fastai's and Lightning's finders (the rules).
         """
         loss, logs = self.smooth(), np.log(self.lrs)
         lowest = int(np.argmin(loss))
         slopes = np.gradient(loss, logs)[: max(lowest, 1)]
-        # the longest run of falling losses
         start = best = length = 0
-        for k in range(1, len(loss)):
+        for k in range(1, lowest + 1):
             if loss[k] >= loss[k - 1]:
                 start = k
             elif k - start > length:

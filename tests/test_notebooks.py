@@ -75,7 +75,8 @@ def test_only_runs_and_hands_go_uncompared(notebook):
     for cell in code(notebook):
         assert set(cell.metadata.get('tags', [])) <= {'nbval-ignore-output'}
         trains = 'd2l.train(' in cell.source and 'progress=False' not in cell.source
-        assert is_live(cell) == (trains or 'HandSetRate(' in cell.source)
+        by_hand = 'HandSetRate(' in cell.source or 'd2l.range_test(' in cell.source
+        assert is_live(cell) == (trains or by_hand)
 
 
 def test_every_explorer_has_a_task_and_a_picture_that_stays(notebook):
@@ -83,7 +84,7 @@ def test_every_explorer_has_a_task_and_a_picture_that_stays(notebook):
     for cell in notebook.cells:
         if cell.cell_type == 'markdown':
             text = cell.source
-        elif re.search(r'^(Explorer|HandSetRate)\(', cell.source, re.MULTILINE):
+        elif re.search(r'^(Explorer|Atlas|HandSetRate)\(', cell.source, re.MULTILINE):
             assert '**Task.**' in text
             assert any('image/png' in out.get('data', {}) for out in cell.outputs)
 

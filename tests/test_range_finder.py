@@ -192,3 +192,9 @@ def test_bad_arguments_are_named(settings, message):
     settings = {'low': 1e-3, 'high': 10, 'num_updates': 9, 'seed': 0} | settings
     with pytest.raises(ValueError, match=message):
         range_test(Quadratic(), Ones(), **settings)
+
+
+def test_a_fall_after_the_breakdown_is_no_valley():
+    losses = np.array([3.0, 2.5, 0.5, 9.0, 8.0, 7.0, 6.0, 5.0])
+    test = RangeTest(10.0 ** np.arange(8), losses, 'finished')
+    assert test.suggestions()['valley'] <= 100
