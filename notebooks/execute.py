@@ -25,6 +25,7 @@ def execute(path):
         timeout=600,
         kernel_name='python3',
         record_timing=False,
+        coalesce_streams=True,  # one print may arrive in two pieces
         resources={'metadata': {'path': str(path.parent)}},
     )
     client.execute()

@@ -26,12 +26,12 @@ import json, runpy, sys
 names = runpy.run_path('answers.py')['run']()
 moved = names['decay']('StepLR', 0.4, 0.6, 7)
 print(moved.note, *moved.lines, sep='|')
-print(json.dumps(names['pytorch'].answers))
+print(json.dumps([names['pytorch'].answers, 'torch' in sys.modules]))
 """
 
 
 def run(first=''):
-    """Run the notebook: what it prints, a moved explorer's words, and all answers."""
+    """Run the notebook: what it prints, words of a moved explorer, answers, torch?"""
     done = subprocess.run(
         [sys.executable, '-c', RUN.format(first=first)],
         cwd=FOLDER,
@@ -40,7 +40,7 @@ def run(first=''):
         check=True,
     )
     *printed, moved, answers = done.stdout.splitlines()
-    return printed, moved, json.loads(answers)
+    return printed, moved, *json.loads(answers)
 
 
 def stored_lines():
@@ -50,7 +50,8 @@ def stored_lines():
 
 @needs_torch
 def test_the_recorded_answers_are_pytorchs():
-    printed, moved, answers = run()
+    printed, moved, answers, loaded = run()
+    assert loaded
     assert printed == stored_lines()
     assert moved.endswith("Largest difference: 0.000000000000.|ours|PyTorch's")
     recorded = Recorded('torch')
@@ -68,8 +69,16 @@ def flat(answer):
     return [answer] if isinstance(answer, (int, float)) else [hash(answer)]
 
 
+WITHOUT = """
+import importlib.util
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name: find_spec(name) if name != 'torch' else None
+"""
+
+
 def test_without_pytorch_it_reads_on_from_the_recorded_answers():
-    printed, moved, _ = run(first="sys.modules['torch'] = None")
+    printed, moved, _, loaded = run(WITHOUT)
+    assert not loaded
     assert printed == stored_lines()
     assert moved.endswith('Of PyTorch nothing is recorded here: install it.|ours')
 
