@@ -1,8 +1,8 @@
 """Second moments of SGD on a noisy quadratic: exact, thousands of updates at a time.
 
-An update takes the state of a direction, its second moments, to p's and q's multiple of
-it: a map that is affine in the state. Such maps compose. So many updates need not be
-made one after the other: stretches of them become one map each, all stretches at once.
+In each direction an update multiplies the second moments by a matrix and adds some
+noise: an affine map. Maps compose, so the updates need not wait for each other: long
+stretches of them become one map each, all stretches side by side.
 """
 
 import math
@@ -163,19 +163,20 @@ def _one_by_one(model, state, slopes, squares, curvatures, noises):
     steps = np.zeros((2, stretches * length))
     steps[:, : len(slopes)] = slopes, squares
     steps = steps.reshape(2, stretches, length, 1).swapaxes(1, 2)
-    shape = stretches, len(curvatures)
-    p = np.empty((stretches, length, len(curvatures)))
-    matrix, added = _nothing(model, shape)
+    moments = np.empty((stretches, length, len(curvatures)))
+    matrix, added = _nothing(model, (stretches, len(curvatures)))
     for k in range(length):
-        p[:, k] = model.gain(steps[0, k] * curvatures)
-        matrix = model.turned(matrix, p[:, k])
-        added = model.update(added, p[:, k], steps[1, k] * noises)
+        p = model.gain(steps[0, k] * curvatures)
+        matrix = model.turned(matrix, p)
+        added = model.update(added, p, steps[1, k] * noises)
+        moments[:, k] = p  # until the moments are known
     begins = [state, *_carried(model, state, matrix, added)[:-1]]
     state = np.array(begins).swapaxes(0, 1)
     for k in range(length):
-        state = model.update(state, p[:, k], steps[1, k] * noises)
-        p[:, k] = state[0]
-    return p.reshape(-1, len(curvatures))[: len(slopes)]
+        p = moments[:, k].copy()
+        state = model.update(state, p, steps[1, k] * noises)
+        moments[:, k] = state[0]
+    return moments.reshape(-1, len(curvatures))[: len(slopes)]
 
 
 def _repeated(model, state, slopes, squares, curvatures, noises, updates):
