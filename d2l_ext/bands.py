@@ -1,4 +1,4 @@
-"""Several seeds as one line and a band: the mean, and a standard deviation around it."""
+"""Several seeds as one line and a band: the mean ± the standard deviation."""
 
 import numpy as np
 

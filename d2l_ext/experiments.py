@@ -39,7 +39,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         print(f'{error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -5,12 +5,14 @@ alone claims them and writes them, so a worker needs no disk, and whatever ends 
 process leaves finished runs behind and no half ones.
 """
 
+import contextlib
 import errno
 import importlib
 import itertools
 import math
 import os
 import sys
+import threading
 import time
 
 from d2l_ext import recordings
@@ -76,22 +78,43 @@ def compute(batches, jobs=1, backend='mxnet', dask=None):
     with joblib.parallel_config(**where):
         parallel = joblib.Parallel(return_as='generator_unordered', **options)
         yield from parallel(
-            joblib.delayed(_run)(batch, f'd2l_ext.{backend}') for batch in batches
+            joblib.delayed(_run)(batch, f'd2l_ext.{backend}', os.getpid())
+            for batch in batches
         )
 
 
-def _run(batch, backend):
+def _run(batch, backend, recorder):
     """Return the batch and its histories: what a worker does."""
     if backend not in sys.modules:
         # read when the framework is imported; one thread gives the same bits everywhere
         os.environ['OMP_NUM_THREADS'] = '1'
-    module = importlib.import_module(backend)
-    if len(batch) == 1:
-        (_, seed, recipe) = batch[0]
-        return batch, [module.run(recipe, seed)]
-    many = importlib.import_module('d2l_ext.replicas').run_many
     _, seed, recipe = batch[0]
-    return batch, many(recipe, [recipe.scheduler for *_, recipe in batch], [seed])
+    with _ended_with(recorder):
+        if len(batch) == 1:
+            return batch, [importlib.import_module(backend).run(recipe, seed)]
+        many = importlib.import_module('d2l_ext.replicas').run_many
+        return batch, many(recipe, [recipe.scheduler for *_, recipe in batch], [seed])
+
+
+@contextlib.contextmanager
+def _ended_with(recorder):
+    """End this process when its parent, the process `recorder`, is gone.
+
+    A worker of a killed recorder would otherwise compute on for nobody.
+    """
+    done = threading.Event()
+
+    def watch():
+        while not done.wait(1):
+            if os.getppid() != recorder:
+                os._exit(1)
+
+    if os.getppid() == recorder:
+        threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def _batches(missing, recipes, backend):

@@ -1,4 +1,4 @@
-"""What the recordings say: means over seeds, paired differences, how many seeds it takes.
+"""What the recordings say: means, paired differences, how many seeds it takes.
 
 Two recipes that share a seed share the first weights and the order of the data, so
 their runs are compared in pairs. Everything here reads recordings; nothing trains.
@@ -67,7 +67,7 @@ class Paired(NamedTuple):
         test at `level` then finds it with probability `power`. z is the normal
         quantile; s is itself an estimate, from few pairs a rough one. inf where d = 0.
 
-        Source: Cohen (1988); Colas, Sigaud and Oudeyer, "How many random seeds?" (2018).
+        Source: Cohen (1988); Colas, Sigaud, Oudeyer, "How many random seeds?" (2018).
         """
         if not self.mean or not math.isfinite(self.mean) or self.n < 2:
             return math.inf

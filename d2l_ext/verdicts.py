@@ -144,9 +144,7 @@ def verdict(claim, data='full', variant='as meant'):
     `data`: 'full' or 'mini'; `variant`: 'as meant' or 'as printed'. Raises ValueError
     if there is no such claim.
     """
-    if claim not in CLAIMS:
-        raise ValueError(f'claim must be one of {", ".join(CLAIMS)}, got {claim!r}')
-    _, measure, sign, runs, learned = CLAIMS[claim]
+    _, measure, sign, runs, learned = _claim(claim)
     if (data, variant) not in runs:
         there = ', '.join(map(' '.join, runs))
         raise ValueError(f'{claim!r} is looked at {there}, got {data!r}, {variant!r}')
@@ -165,16 +163,26 @@ def verdict(claim, data='full', variant='as meant'):
     return Verdict(answer, found)
 
 
-def verdicts():
-    """Return the verdicts on all claims as text, a claim and below it its lines."""
+def verdicts(*names):
+    """Return the verdicts on the claims of these names, or on all, as text.
+
+    Below a claim stands a line for each set of data and each variant.
+    """
     blocks = []
-    for name, claim in CLAIMS.items():
+    for name in names or CLAIMS:
+        claim = _claim(name)
         rows = [
             (f'  {data} set, {variant}', verdict(name, data, variant))
             for data, variant in claim.runs
         ]
         blocks.append(f'{claim.text}\n{aligned(rows)}')
     return '\n'.join(blocks)
+
+
+def _claim(name):
+    if name not in CLAIMS:
+        raise ValueError(f'claim must be one of {", ".join(CLAIMS)}, got {name!r}')
+    return CLAIMS[name]
 
 
 def _pairs(name, control):

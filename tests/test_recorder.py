@@ -81,6 +81,15 @@ def log(folder):
     return (folder.parent / 'log').read_text().splitlines()
 
 
+def alive(pid):
+    """Tell whether a process runs; one that nobody has waited for does not."""
+    try:
+        state = pathlib.Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state.rpartition(')')[2].split()[0] != 'Z'
+
+
 def await_log(folder, lines):
     for _ in range(600):
         if (folder.parent / 'log').exists() and len(log(folder)) >= lines:
@@ -188,7 +197,7 @@ def test_a_worker_computes_with_one_thread(folder, monkeypatch):
         'run = lambda recipe, seed: at_import\n'
     )
     monkeypatch.syspath_prepend(folder.parent)
-    assert recorder._run([('', 0, None)], 'd2l_fake')[1] == ['1']
+    assert recorder._run([('', 0, None)], 'd2l_fake', 0)[1] == ['1']
 
 
 def test_two_recorders_never_make_the_same_run(folder, monkeypatch):
@@ -229,6 +238,21 @@ def test_a_killed_recorder_leaves_what_is_finished_and_blocks_nobody(
     end(start(folder, 'record', *NAMES, '--seeds', '2'))
     assert files(folder) == RUNS
     assert len(log(folder)) <= 6 + 1
+
+
+def test_the_workers_of_a_killed_recorder_end(folder, monkeypatch):
+    monkeypatch.setenv('PAUSE', '100')
+    killed = start(folder, 'record', *NAMES, '--jobs', '2')
+    await_log(folder, 2)
+    killed.kill()
+    workers = [int(line.split()[-1]) for line in log(folder)]
+    for _ in range(200):
+        workers = [pid for pid in workers if alive(pid)]
+        if not workers:
+            break
+        time.sleep(0.1)
+    assert workers == []
+    killed.communicate()  # its pipe is closed by the last of them
 
 
 def test_a_dask_cluster_does_the_work(folder, monkeypatch):

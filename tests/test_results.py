@@ -162,6 +162,18 @@ def test_a_verdict_is_where_the_interval_is(folder, accuracies, answer):
     assert verdict('no improvement', variant='as printed').answer == 'not recorded yet'
 
 
+def test_verdicts_are_told_claim_by_claim(folder):
+    keep('full_constant', *[(0.2, 0.9, 0.9)] * 3)
+    keep('full_cosine', *[(0.2, 0.9, acc) for acc in (0.80, 0.81, 0.79)])
+    assert verdicts.verdicts('no improvement').splitlines() == [
+        'cosine: no higher test acc than a constant rate',
+        '  full set, as meant    confirmed: -0.100 ± 0.006 over 3 seeds',
+        '  full set, as printed  not recorded yet',
+        '  mini set, as meant    not recorded yet',
+        '  mini set, as printed  not recorded yet',
+    ]
+
+
 def test_what_learned_nothing_does_not_overfit_less(folder):
     keep('full_constant', *[(0.2, 0.9, 0.8)] * 3, (2.3026, 0.1, 0.1))
     keep('full_square_root', *[(2.3026, 0.1, 0.1)] * 4)
@@ -185,6 +197,8 @@ def test_claims_are_about_recipes():
             assert set(filter(None, names)) <= set(RECIPES)
     with pytest.raises(ValueError, match=r"one of overfitting, .* got 'sine'"):
         verdict('sine')
+    with pytest.raises(ValueError, match='one of overfitting, '):
+        verdicts.verdicts('sine')
     with pytest.raises(ValueError, match=r"looked at full as meant, .* 'as printed'"):
         verdict('overfitting', variant='as printed')
 
