@@ -73,20 +73,36 @@ class Mixture:
         density = np.exp(log_density - log_density.max())
         return density / density.sum()
 
-    def long_run(self, scheduler, num_updates, rng, theta=(0, 0), block=10_000):
-        """Return the path of one chain with batches of one, shape (num_updates, 2).
+    def moments(self, theta, mean=(0, 0)):
+        """Return what the posterior's mean, covariance and weight of a hill average.
 
-        What `sample` does, in plain floats: of a single chain NumPy makes but a
-        thirtieth of the updates per second.
+        Shape (..., 6) for theta of shape (..., 2): theta_1, theta_2, the squares of
+        their distances from `mean`, the product of these, and 1 where theta_2 > 0, on
+        one side of the valley between the hills, half of it at 0.
+
+        >>> Mixture([0.0]).moments(np.array([2.0, -1.0]), mean=(1, 1)).tolist()
+        [2.0, -1.0, 1.0, 4.0, -2.0, 0.0]
         """
-        theta_1, theta_2 = map(float, theta)
-        path, exp, half = [], math.exp, self.size / 2
-        for start in range(0, num_updates, block):
-            times = range(start, min(start + block, num_updates))
-            X = self.X[rng.integers(self.size, size=len(times))].tolist()
-            lrs = np.array([scheduler(t) for t in times])
-            noise = np.sqrt(lrs)[:, None] * rng.standard_normal((len(times), 2))
-            for x, step, (z_1, z_2) in zip(X, (lrs / 2).tolist(), noise.tolist()):
+        d = theta - np.asarray(mean)
+        products = [d[..., 0] ** 2, d[..., 1] ** 2, d[..., 0] * d[..., 1]]
+        side = np.heaviside(theta[..., 1], 0.5)
+        return np.stack([theta[..., 0], theta[..., 1], *products, side], axis=-1)
+
+    def long_run(self, lrs, rng, theta=(0, 0), block=10_000):
+        """Return the path of one chain with batches of one, shape (len(lrs), 2).
+
+        What `sampling.sample` does, a rate for each update, in plain floats: of a
+        single chain NumPy makes but a thirtieth of the updates per second.
+        """
+        (theta_1, theta_2), path = map(float, theta), np.empty((len(lrs), 2))
+        exp, half = math.exp, self.size / 2
+        for start in range(0, len(lrs), block):
+            steps = np.asarray(lrs[start : start + block])
+            X = self.X[rng.integers(self.size, size=len(steps))]
+            noise = rng.standard_normal((len(steps), 2)) * np.sqrt(steps)[:, None]
+            columns = (X, steps / 2, *noise.T)
+            ones, twos = [], []
+            for x, step, z_1, z_2 in zip(*(column.tolist() for column in columns)):
                 first = x - theta_1
                 second = first - theta_2
                 share = 1 / (1 + exp((second * second - first * first) / 4))
@@ -94,8 +110,10 @@ class Mixture:
                 total = (1 - share) * first + pull
                 theta_1 += step * (half * total - theta_1 / 10) + z_1
                 theta_2 += step * (half * pull - theta_2) + z_2
-                path.append((theta_1, theta_2))
-        return np.array(path)
+                ones.append(theta_1)
+                twos.append(theta_2)
+            path[start : start + block] = np.column_stack([ones, twos])
+        return path
 
 
 class Logistic:

@@ -63,22 +63,22 @@ def langevin(theta, gradient, lr, rng, temperature=1):
     """Return `theta` after one update: half a step uphill, and noise.
 
     theta + lr / 2 gradient + sqrt(lr temperature) z, z standard normal. `gradient` is
-    that of the log density, or an unbiased estimate of it, of theta's shape. Small
-    steps at temperature T draw from density^(1 / T): from the posterior at 1, its
-    maximum alone at 0. Raises ValueError for a negative rate or temperature.
+    that of the log density, or an unbiased estimate of it, of theta's shape, to which
+    `temperature` broadcasts. Small steps at temperature T draw from density^(1 / T):
+    from the posterior at 1, its maximum alone at 0. Raises ValueError for a negative
+    rate or temperature.
 
-    >>> langevin(np.array([1.0]), np.array([-1.0]), 0.1, None, temperature=0)
+    >>> rng = np.random.default_rng(0)
+    >>> langevin(np.array([1.0]), np.array([-1.0]), 0.1, rng, temperature=0)
     array([0.95])
 
     Source: Welling and Teh (2011), equation 4, for temperature 1.
     """
     for name, value in ('lr', lr), ('temperature', temperature):
-        if not value >= 0:
-            raise ValueError(f'{name} must be >= 0, got {value!r}')
-    theta = theta + lr / 2 * gradient
-    if lr * temperature:
-        theta += math.sqrt(lr * temperature) * rng.standard_normal(theta.shape)
-    return theta
+        if not np.all(np.greater_equal(value, 0)):
+            raise ValueError(f'{name} must be >= 0, got {value!r:.80}')
+    noise = rng.standard_normal(theta.shape)
+    return theta + lr / 2 * gradient + np.sqrt(lr * temperature) * noise
 
 
 def sample(posterior, theta, scheduler, num_updates, rng, batch_size=1, temperature=1):

@@ -31,6 +31,8 @@ OWNERS = {
     'torch': {'_torch_step', 'bench_torch', 'replicas', 'torch'},
 }
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'bench', 'check', 'checkpoint', 'data'}
+LIGHT |= {'_rosetta_mxnet', '_rosetta_pure', '_rosetta_torch', 'boundary', 'formula'}
+LIGHT |= {'rosetta'}
 LIGHT |= {
     'experiments',
     'install',
