@@ -188,7 +188,7 @@ def consequence_panels(
     note = f'On the noisy quadratic the loss {_end(losses, epochs, floors[-1])}'
     unstable = np.count_nonzero(rates > limit[:-1])
     if unstable:
-        note += f'; {unstable} of {len(rates)} {per}s lie above the stability line'
+        note += f'; {unstable:,} of {len(rates):,} {per}s lie above the stability line'
     note += (
         f'. Over {num_epochs * batches:,} updates the rates sum to '
         f'{_plain(updates * rates.sum())}, their squares to '

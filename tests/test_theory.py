@@ -257,7 +257,7 @@ def test_a_falling_curvature_raises_the_line_and_rewards_warmup():
     assert np.nanmax(line) <= 1 < np.nanmax(line) * 1.1
     assert 'expected to diverge in epoch 0' in loss.note
     above = int(np.ceil(94 * np.log2(7 / 3)))  # as long as 1 + 7 2^-e > 2 / 0.5
-    assert f'{above} of 3760 updates lie above the stability line' in loss.note
+    assert f'{above} of 3,760 updates lie above the stability line' in loss.note
     warm = quadratic_panels(0.5, 'constant', warmup=5, sharpness=8)[1]
     assert 'expected to end at 0.00677' in warm.note
     assert 'stability line' not in warm.note
