@@ -3,6 +3,7 @@
 Each control can `check` a value, `spell` it as a short text, and `read` that text back.
 """
 
+import inspect
 import math
 from numbers import Integral, Real
 from urllib.parse import parse_qsl, quote, urlencode
@@ -222,6 +223,23 @@ class Switch:
         if text not in ('on', 'off'):
             raise ValueError(f'must be on or off, got {text!r}')
         return text == 'on'
+
+
+def match(function, controls):
+    """Raise ValueError unless `function` can be called with just these controls."""
+    for name, control in controls.items():
+        if not isinstance(control, (Slider, Choice, Switch, Points)):
+            raise ValueError(  # noqa: TRY004
+                f'{name} must be a Slider, Log, Snap, Choice, Switch or Points, '
+                f'got {control!r}'
+            )
+    try:
+        inspect.signature(function).bind(**dict.fromkeys(controls))
+    except TypeError as error:
+        raise ValueError(
+            f'the controls ({", ".join(controls)}) do not fit '
+            f'{function.__name__}{inspect.signature(function)}: {error}'
+        ) from error
 
 
 def share(controls, values):

@@ -9,7 +9,6 @@ Explorer(factor, base_lr=2.0, factor=0.9)
 """
 
 import dataclasses
-import inspect
 import os
 import threading
 
@@ -24,6 +23,7 @@ from d2l_ext.controls import (
     Slider,
     Snap,
     Switch,
+    match,
     restored,
     share,
 )
@@ -53,7 +53,7 @@ class Explorer:
     """
 
     def __init__(self, function, /, *, columns=None, train=None, **controls):
-        _match(function, controls)
+        match(function, controls)
         self.function, self.controls = function, controls
         # JupyterLab runs handlers in a thread of their own, beside running cells
         self._lock = threading.RLock()
@@ -278,23 +278,6 @@ class Explorer:
                 'model_id': self.view.model_id,
             }
         return data, metadata
-
-
-def _match(function, controls):
-    """Raise ValueError unless `function` can be called with just these controls."""
-    for name, control in controls.items():
-        if not isinstance(control, (Slider, Choice, Switch, Points)):
-            raise ValueError(  # noqa: TRY004
-                f'{name} must be a Slider, Log, Snap, Choice, Switch or Points, '
-                f'got {control!r}'
-            )
-    try:
-        inspect.signature(function).bind(**dict.fromkeys(controls))
-    except TypeError as error:
-        raise ValueError(
-            f'the controls ({", ".join(controls)}) do not fit '
-            f'{function.__name__}{inspect.signature(function)}: {error}'
-        ) from error
 
 
 def _spelt(values):

@@ -57,7 +57,7 @@ def follow(control, box, handle, moved, value):
 def button(text, tooltip, action):
     """Return a button that calls `action()`."""
     made = widgets.Button(description=text, tooltip=tooltip)
-    made.layout.width = 'auto'
+    made.layout.width, made.layout.align_self = 'auto', 'flex-start'
     made.on_click(lambda _: action())
     return made
 
@@ -85,13 +85,15 @@ class PointsBox(widgets.VBox):
         where = self._control.t.position(ends[i : i + 2].mean())
         at = self._control.t.at(where)
         rate = float(f'{np.interp(at, t, lr):.3g}')
-        self.value = tuple(sorted([*self.value, (at, rate)]))
+        if len(t) < self._control.most and at not in t:
+            self.value = tuple(sorted([*self.value, (at, rate)]))
 
     def remove(self, i):
-        """Take the point of row i away."""
+        """Take the point of row i away, unless it is the last."""
         points = self._points()
-        del points[i]
-        self.value = tuple(sorted(points))
+        if len(points) > 1:
+            del points[i]
+            self.value = tuple(sorted(points))
 
     @traitlets.observe('value')
     def _show(self, _):

@@ -31,10 +31,11 @@ class Panel:
     `lines` and `pinned`: {label: (x, y)}, `bands`: {label: (x, low, high)}, with
     sequences of equal length; a gap is a NaN, a label '' stays out of the legend.
     `verticals` and `horizontals`: {text: position}. A label has one look in all
-    panels drawn together; `pinned` lines are grey and part of the background.
+    panels drawn together; `pinned` lines are grey.
     `xlim`, `ylim`: (low, high), None where the data decide. `log`: a logarithmic y
     axis; None lets the reader choose. `note`: what the panel says, in words. `thin`:
-    finer lines, where a label stands for many. `plan`: the `Plan` shown, if it is one.
+    the labels of finer lines, where one stands for many; True for all. `plan`: the
+    `Plan` shown, if it is one.
 
     >>> panel = Panel({'lr': ([0, 1, 2], [0.5, 0.25, 0.125])}, 'epoch', 'learning rate')
     >>> panel.name
@@ -53,7 +54,7 @@ class Panel:
     pinned: dict = field(default_factory=dict)
     verticals: dict = field(default_factory=dict)
     horizontals: dict = field(default_factory=dict)
-    thin: bool = False
+    thin: bool | tuple = False
     plan: Plan | None = None
 
     def __post_init__(self):

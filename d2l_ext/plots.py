@@ -117,7 +117,11 @@ def styles(panels):
     labels = dict.fromkeys(
         label for panel in panels for label in (*panel.lines, *panel.bands)
     )
-    thin = {label for panel in panels if panel.thin for label in panel.lines}
+    thin = {
+        label
+        for panel in panels
+        for label in (panel.lines if panel.thin is True else panel.thin or ())
+    }
     looks = {label: STYLES[i % len(STYLES)] for i, label in enumerate(labels)}
     return {
         label: style._replace(width=1.2) if label in thin else style
@@ -283,7 +287,7 @@ def scale(ax, xlim, ylim, log):
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     for axis in ax.xaxis, ax.yaxis:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:.6g}'))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _spelt(value)))
 
 
 def _axes(ax, panel, xlim, ylim, log):
@@ -295,6 +299,11 @@ def _axes(ax, panel, xlim, ylim, log):
     ax.grid(color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[:].set_color(EDGE)
+
+
+def _spelt(value):
+    """Return a tick's label: 0.0001 would be too wide for the margin."""
+    return f'{value:.0e}'.replace('e-0', 'e-') if 0 < value < 1e-3 else f'{value:.6g}'
 
 
 def _look(style, x=None):
