@@ -108,26 +108,69 @@ def book():
     npx.reset_np()
 
 
-@pytest.mark.parametrize('seed', range(3))
-def test_the_first_20_updates_agree(book, seed):
-    # At small rates: in single precision two sums of one pooling window or one ReLU
-    # come out on different sides now and then, which larger rates soon amplify
-    scheduler = SquareRootScheduler(0.05)
-    mxnet_net, mxnet_steps = book(3, scheduler, seed)
+def twins(book, num_epochs, scheduler, seed):
+    """Return the weights of both, as arrays and tensors, and both runs update by update."""
+    mxnet_net, mxnet_steps = book(num_epochs, scheduler, seed)
     net, trainer = model()
     loss = torch.nn.CrossEntropyLoss()
     ours = d2l.train_steps(
-        net, *small(), 3, loss, trainer, 'cpu', scheduler, 'update', seed
+        net, *small(), num_epochs, loss, trainer, 'cpu', scheduler, 'update', seed
     )
+
+    def theirs():
+        return [p.data().asnumpy() for p in mxnet_net.collect_params().values()]
+
+    return net, theirs, ours, mxnet_steps
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_the_first_20_updates_agree(book, seed):
+    """At a rate of 0.05 the weights stay within 1e-4 of each other for 20 updates.
+
+    At the recipes' 0.3 they do not, and cannot in single precision. There, in batches
+    of 64 and for seeds 0 to 4, they differ by 1e-6 at most until the update 2 to 11 in
+    which one ReLU of some 4e5, or one pooling window, comes out on its other side in
+    one of the twins. That moves a weight by 7e-5 to 6e-4; from there training itself
+    makes two runs of them, 0.06 to 0.3 apart after 20. In a net of tanh and average
+    pooling, where nothing can come out on another side, two of three seeds stay within
+    2e-5 and the third is 3e-4 apart. What holds at 0.3 is the next test.
+    """
+    scheduler = SquareRootScheduler(0.05)
+    net, theirs, ours, mxnet_steps = twins(book, 3, scheduler, seed)
     for _ in range(20):
         one, other = next(ours), next(mxnet_steps)
-        theirs = [p.data().asnumpy() for p in mxnet_net.collect_params().values()]
-        for mine, its in zip(weights(net), theirs, strict=True):
+        for mine, its in zip(weights(net), theirs(), strict=True):
             numpy.testing.assert_allclose(mine, its, atol=1e-4)
     assert len(one.train_loss) == 2
     assert one.train_loss == pytest.approx(other.train_loss, abs=1e-4)
     assert one.lr == other.lr
     assert one.recipe == other.recipe | {'backend': 'torch'}
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_each_of_20_updates_from_the_same_weights_agrees(book, seed):
+    """At the recipes' rate of 0.3 too, if every update begins where MXNet's begins.
+
+    It then agrees to about 1e-6, but for an update in which a ReLU or a pooling window
+    comes out on its other side: none here, 6 of 480 with other seeds and data, 2e-4 at
+    most. On another machine one of these may: hence two are let off, up to 1e-3. The
+    updates themselves move a weight by 3e-3 to 0.4.
+    """
+    net, theirs, ours, mxnet_steps = twins(book, 3, CosineScheduler(24, 0.3), seed)
+    apart, moved, before = [], [], None
+    for _ in range(20):
+        next(ours), next(mxnet_steps)
+        after = theirs()
+        apart.append(max(abs(m - i).max() for m, i in zip(weights(net), after)))
+        if before:
+            moved.append(max(abs(a - b).max() for a, b in zip(after, before)))
+        with torch.no_grad():
+            for parameter, weight in zip(net.parameters(), after, strict=True):
+                parameter.copy_(torch.as_tensor(weight))
+        before = after
+    assert sorted(apart)[-3] < 1e-5
+    assert max(apart) < 1e-3
+    assert min(moved) > 1e-3
 
 
 def test_three_epochs_agree_within_the_spread_of_seeds(book):
