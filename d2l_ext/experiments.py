@@ -106,7 +106,7 @@ def _record(options):
         options.dask,
     )
     if left:
-        print(f'{left} runs are left to another recorder')
+        print(f'left to another recorder: {left}')
 
 
 def _table(options):

@@ -28,7 +28,7 @@ def record(names, seeds, jobs=1, backend='mxnet', dask=None):
 
     `jobs` processes at once, or those of the Dask cluster at the address `dask`. Prints
     what is done and how long the rest may take. Returns the number of runs that another
-    recorder is making.
+    recorder is making still.
 
     Raises ValueError for a name or a backend that is none, RuntimeError if a run ends
     by anything but its last epoch or divergence. A full disk is waited for.
@@ -59,7 +59,7 @@ def record(names, seeds, jobs=1, backend='mxnet', dask=None):
                 _save(history, name, seed, backend)
                 claims.drop(name, seed, backend)
                 progress.show((name, seed), history)
-    return progress.left
+    return sum(not recordings.path(*run, backend).exists() for run in progress.left)
 
 
 def compute(batches, jobs=1, backend='mxnet', dask=None):
@@ -150,30 +150,29 @@ class _Progress:
 
     def __init__(self, work):
         self.work, self.start = work, time.monotonic()
-        self.todo, self.left = set(work), 0
-        print(f'{len(work)} runs to make', flush=True)
+        self.done, self.left = [], []
+        print(f'runs to make: {len(work)}', flush=True)
 
     def leave(self, runs):
-        """Take note of runs that another recorder is making, or has made."""
-        for run in runs:
-            self.left += not recordings.path(*run).exists()
-            self.todo.discard(run)
-            del self.work[run]
+        """Leave `runs` to another recorder; joblib's own thread may be the one to."""
+        self.left.extend(runs)
 
     def show(self, run, history):
         """Print that `run` is done, and what came out."""
-        self.todo.remove(run)
-        name, seed = run
-        rest = sum(self.work[run] for run in self.todo)
-        share = 1 - rest / sum(self.work.values())
+        self.done.append(run)
+        ours = self.work.keys() - self.left
+        share = self._work(self.done) / self._work(ours)
         seconds = (time.monotonic() - self.start) * (1 / share - 1)
         bar = '#' * int(20 * share)
-        done = len(self.work) - len(self.todo)
+        name, seed = run
         print(
-            f'[{bar:.<20}] {done}/{len(self.work)}, {_duration(seconds)} left: '
+            f'[{bar:.<20}] {len(self.done)}/{len(ours)}, {_duration(seconds)} left: '
             f'{name} {seed}: {history}',
             flush=True,
         )
+
+    def _work(self, runs):
+        return sum(self.work[run] for run in runs)
 
 
 def _duration(seconds):

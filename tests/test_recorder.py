@@ -124,11 +124,33 @@ def test_what_is_missing_is_run_and_kept(folder, fake, capsys):
     assert fake == [(RECIPES['constant_0.3'], seed) for seed in (0, 2)]
     assert [run.recipe['seed'] for run in recordings.load('constant_0.3')] == [0, 1, 2]
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == '2 runs to make'
+    assert shown[0] == 'runs to make: 2'
     assert shown[1].startswith('[##########..........] 1/2, 1 s left: constant_0.3 0: ')
     assert shown[2].startswith('[####################] 2/2, 0 s left: constant_0.3 2: ')
     assert main(['record', 'constant_0.3', '--seeds', '3']) is None
     assert len(fake) == 2
+
+
+def test_what_another_recorder_makes_is_left_to_it(folder, fake, capsys):
+    script = (
+        'import pathlib, sys; from d2l_ext import recordings\n'
+        'recordings.RUNS = pathlib.Path(sys.argv[1])\n'
+        'with recordings.Claims() as claims:\n'
+        '    print(claims.take("cosine_0.3", 1), claims.take("cosine_0.3", 1, "torch"),'
+        ' flush=True)\n'
+        '    input()\n'
+    )
+    pipes = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'text': True}
+    with subprocess.Popen([sys.executable, '-c', script, folder], **pipes) as other:
+        assert other.stdout.readline() == 'True True\n'
+        main(['record', 'cosine_0.3', '--seeds', '3'])
+        assert [seed for _, seed in fake] == [0, 2]
+        shown = capsys.readouterr().out
+        assert '2/2, 0 s left' in shown
+        assert 'left to another recorder: 1' in shown
+        other.communicate('\n')
+    main(['record', 'cosine_0.3', '--seeds', '3'])
+    assert [seed for _, seed in fake] == [0, 2, 1]
 
 
 def test_wrong_names_are_refused_before_anything_runs(folder, fake, capsys):
