@@ -11,7 +11,7 @@ import pytest
 
 from d2l_ext import recordings
 from d2l_ext.experiments import RECIPES, load, main, nearest
-from d2l_ext.recipes import ATLAS, MINI, NAMES
+from d2l_ext.recipes import ATLAS, FULL, MINI, NAMES
 from d2l_ext.training import History, Recipe
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -54,6 +54,8 @@ def test_what_the_notebooks_name_is_recorded():
                     )
     named &= RECIPES.keys()
     assert len(named) > 20
+    # of the full set, notebook 07 says itself what is not recorded yet
+    named -= FULL.keys()
     assert {name for name in named if not recordings.seeds(name)} == set()
 
 
