@@ -84,7 +84,15 @@ def train_many(
 
 
 def run_many(recipe, schedulers, seeds):
-    """Train as `recipe` says, with each of `schedulers` in place of its own."""
+    """Train as `recipe` says, with each of `schedulers` in place of its own.
+
+    Returns a `History` for each scheduler and seed, in the order of `itertools.product`.
+    Raises ValueError for a recipe of the book's printed objects: those are MXNet's.
+    """
+    if recipe.printed:
+        raise ValueError(
+            f'printed={recipe.printed!r} runs an object of MXNet: use d2l_ext.mxnet.run'
+        )
     device = d2l.try_gpu()
     return train_many(
         d2l.lenet(),

@@ -101,3 +101,5 @@ def test_a_recipe_with_many_schedulers():
     assert first.train_loss != second.train_loss
     with pytest.raises(ValueError, match='schedulers and seeds must have one each'):
         replicas.run_many(recipe, [], [0])
+    with pytest.raises(ValueError, match=r"printed='cosine' .* use d2l_ext.mxnet.run"):
+        replicas.run_many(Recipe(printed='cosine'), [None], [0])
