@@ -1,63 +1,90 @@
 """What stands round a picture that carries its schedule: its code, its run."""
 
 import dataclasses
+import html
 
 import ipywidgets as widgets
 
 from d2l_ext.background import Run
+from d2l_ext.boundary import boundary_panels
 from d2l_ext.fields import button
 from d2l_ext.panels import recorded_panels
+from d2l_ext.rosetta import LIBRARIES, code
+from d2l_ext.schedulers import MultiFactorScheduler
+from d2l_ext.stage import Stage
 
-TEXT = 'settings as a text'
+NOTHING, TEXT, STEPS = 'nothing', 'settings as a text', 'its steps, closely'
+CODE = {f'code for {library}': library for library in LIBRARIES}
 TRAINED = 'trained now'
 
 
 class Workbench:
-    """What a reader may open below the picture; nothing is computed while closed.
+    """What a reader may open below the picture; nothing is computed while it is closed.
 
-    `share()` gives the settings as a text, `restore(text)` takes one that was typed.
+    `share()` gives the settings as a text; `restore(text)` takes one that was typed.
     """
 
     def __init__(self, share, restore):
-        self._share = share
+        self._share, self._restore = share, restore
         self._plan = None
         self._choice = widgets.Dropdown(
-            options=['nothing', TEXT],
+            options=[NOTHING, TEXT],
             description='also show',
-            layout=widgets.Layout(width='300px'),
+            style={'description_width': '70px'},
+            layout=widgets.Layout(width='280px'),
         )
         self._text = widgets.Text(
             description='settings',
             continuous_update=False,
+            style={'description_width': '70px'},
             layout=widgets.Layout(width='700px'),
         )
-        self._code = widgets.HTML()
-        self._box = widgets.VBox()
-        self.view = widgets.VBox([self._choice, self._box])
+        self._code, self._steps = widgets.HTML(), Stage(columns=2)
+        self._opened = widgets.VBox()
+        self.view = widgets.VBox([self._choice, self._opened])
         self._choice.observe(lambda _: self._open(), 'value')
-        self._text.observe(lambda change: self._typed(change['new'], restore), 'value')
+        self._text.observe(lambda change: self._typed(change['new']), 'value')
 
     def show(self, plan):
         """Bring what is open up to date with `plan`, a `Plan` or None."""
-        if (plan is None) != (self._plan is None):
-            more = []
-            chosen = self._choice.value
-            self._choice.options = ['nothing', TEXT, *more]
-            self._choice.value = chosen
         self._plan = plan
+        options = NOTHING, TEXT, *(CODE if plan else ())
+        if plan and isinstance(plan.scheduler, MultiFactorScheduler):
+            options = *options, STEPS
+        if options != self._choice.options:
+            opened = self._choice.value
+            self._choice.options = options
+            self._choice.value = opened if opened in options else NOTHING
         self._fill()
 
     def _open(self):
-        self._box.children = [self._text] if self._choice.value == TEXT else []
+        shown = {NOTHING: (), TEXT: (self._text,), STEPS: (self._steps.view,)}
+        self._opened.children = shown.get(self._choice.value, (self._code,))
         self._fill()
 
     def _fill(self):
         if self._choice.value == TEXT:
             self._text.value = self._share()
+        elif self._choice.value == STEPS:
+            scheduler = self._plan.scheduler
+            pairs = [boundary_panels(scheduler, at) for at in scheduler.step[:3]]
+            self._steps.show(*(panel for pair in pairs for panel in pair))
+        elif self._choice.value in CODE:
+            text = self._coded(CODE[self._choice.value])
+            self._code.value = (
+                f'<pre tabindex="0" role="region" aria-label="{self._choice.value}" '
+                f'style="line-height:1.3;overflow-x:auto">{html.escape(text)}</pre>'
+            )
 
-    def _typed(self, text, restore):
+    def _coded(self, library):
+        try:
+            return code(self._plan.scheduler, library, *self._plan[1:])
+        except (TypeError, ValueError) as error:
+            return f'# {error}'
+
+    def _typed(self, text):
         if text != self._share():
-            restore(text)
+            self._restore(text)
 
 
 class Training:
@@ -107,11 +134,12 @@ class Training:
         for curve in recorded_panels({TRAINED: done}, epochs):
             for i, panel in enumerate(panels):
                 if (panel.xlabel, panel.ylabel) == (curve.xlabel, curve.ylabel):
+                    thin = tuple(panel.lines) if panel.thin is True else panel.thin
                     lines = {**panel.lines, **curve.lines}
-                    panels[i] = dataclasses.replace(panel, lines=lines)
+                    panels[i] = dataclasses.replace(panel, lines=lines, thin=thin)
                     break
             else:
-                panels.append(curve)
+                panels.append(dataclasses.replace(curve, thin=False))
         return panels
 
     def _act(self, action):
