@@ -188,6 +188,7 @@ def plateau(metrics, **arguments):
             'factor': factors,
             'patience': st.integers(0, 4),
             'threshold': st.sampled_from([0, 1e-4, 0.123, 0.5]),
+            'threshold_mode': st.sampled_from(['rel', 'abs']),
             'cooldown': st.integers(0, 3),
         }
     ),
