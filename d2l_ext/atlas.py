@@ -40,7 +40,8 @@ def atlas_panels(family, load=experiments.load, **settings):
             f'Recorded with {what}: test accuracy {ends[0]:.3f} to {ends[-1]:.3f}, '
             f'seeds that learned nothing: {failed} of {len(runs)}.'
         )
-    schedule = schedule_panel(recipe.scheduler, recipe.num_epochs, recipe.per)
+    batches = runs[0].recipe['batches_per_epoch'] if runs else 94
+    schedule = schedule_panel(recipe.scheduler, recipe.num_epochs, recipe.per, batches)
     (line,) = schedule.lines.values()
     # one label for all schedules: another one would draw the background anew
     schedule = dataclasses.replace(schedule, lines={RECORDED: line})

@@ -339,6 +339,7 @@ def test_the_atlas_snaps_to_recorded_runs():
     assert np.isnan(runs).sum() >= 10  # one line a seed
     assert np.nanmax(runs) > 0.85
     assert 'learned nothing: 2 of ' in atlas.sentence
+    assert 'The rate of the first epoch is 0, nothing is learned (94' in atlas.sentence
     handle = atlas._widgets['warmup_steps'][1]
     handle.value = 0
     assert atlas.values == {'base_lr': 0.5, 'warmup_steps': 0}
