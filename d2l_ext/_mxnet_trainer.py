@@ -1,6 +1,6 @@
 """What a `gluon.Trainer` brings along: a scheduler of its own, and what it counted.
 
-Imported by `mxnet.py` alone, once that has made MXNet importable.
+Imported once `mxnet.py` has made MXNet importable.
 """
 
 import mxnet as mx

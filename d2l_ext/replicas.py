@@ -13,6 +13,7 @@ from torch import func, nn
 
 from d2l_ext import loop
 from d2l_ext import torch as d2l
+from d2l_ext._torch_learner import initialize
 from d2l_ext._torch_step import Replayed
 from d2l_ext.training import scheduled_lr, whole_number
 
@@ -116,7 +117,7 @@ class _Replicas:
         self.rngs, drawn = [numpy.random.default_rng(seed) for seed in seeds], []
         for rng in self.rngs:
             torch.manual_seed(int(rng.integers(2**31)))
-            d2l.initialize(net, rng)
+            initialize(net, rng)
             drawn.append([p.detach().clone() for p in net.parameters()])
         names = [name for name, _ in net.named_parameters()]
         self.weights = dict(zip(names, map(torch.stack, zip(*drawn))))

@@ -50,7 +50,7 @@ def test_weights_optimizer_and_generators_go_on_as_if_untested(name):
     device = d2l.try_gpu()
     train_iter, test_iter = d2l.load_data_fashion_mnist(512)
     d2l.train(net, train_iter, test_iter, 1, loss, trainer, device, progress=False)
-    learner = d2l._Learner(net, loss, trainer, device)
+    learner = d2l.Learner(net, loss, trainer, device)
     before = {key: np.array(value) for key, value in learner.state().items()}
     generators = random.getstate(), np.random.get_state()[1].tolist()
     run(*made, num_updates=20)
