@@ -1,10 +1,13 @@
 """What `bench.py` measures of MXNet: our training, and the same in the book's manner."""
 
+import json
+import os
+import tempfile
 from functools import partial
 
 from d2l_ext import mxnet as d2l
 from d2l_ext.data import load_fashion_mnist
-from d2l_ext.mxnet import autograd, gluon, mx
+from d2l_ext.mxnet import gluon, mx
 from d2l_ext.schedulers import ConstantScheduler
 
 LR, BATCH_SIZE, CALLS = 0.5, 256, 10_000
@@ -48,6 +51,27 @@ def book_run(data, num_epochs):
     book_train(net, *data, num_epochs, loss, trainer, d2l.try_gpu())
 
 
+@mx.util.use_np
+def profile():
+    """Return {operator: [calls, milliseconds]} of an epoch of ours on the mini set."""
+    data = d2l.load_data_fashion_mnist(BATCH_SIZE, 'mini')
+    our_run(data, 1)  # what is done once does not count
+    # MXNet deletes what has this name (as root even os.devnull) and writes it at the
+    # end of the process: by then this folder is gone, and nothing is written
+    with tempfile.TemporaryDirectory() as folder:
+        mx.profiler.set_config(
+            profile_symbolic=True,
+            profile_imperative=True,
+            aggregate_stats=True,
+            filename=os.path.join(folder, 'profile.json'),
+        )
+    mx.profiler.set_state('run')
+    our_run(data, 1)
+    mx.profiler.set_state('stop')
+    operators = json.loads(mx.profiler.dumps(format='json'))['Time']['operator']
+    return {name: [row['Count'], row['Total']] for name, row in operators.items()}
+
+
 def made():
     """Return a net, its trainer and its loss."""
     net = d2l.lenet()
@@ -63,7 +87,7 @@ def book_train(net, train_iter, test_iter, num_epochs, loss, trainer, device):
         loss_sum, hits, count = 0.0, 0.0, 0
         for X, y in train_iter:
             X, y = X.as_in_ctx(device), y.as_in_ctx(device)
-            with autograd.record():
+            with mx.autograd.record():
                 y_hat = net(X)
                 l = loss(y_hat, y)
             l.backward()
