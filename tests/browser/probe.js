@@ -7,18 +7,17 @@
   const [handle] = [...area.querySelectorAll('.noUi-handle')].sort(
     (a, b) => places(b) - places(a));
 
-  // A picture is known by its markup or its image; '' where there is none. Of an
-  // image under an svg no more is asked: while it is changed the old one is on screen
+  // A picture is known by its svg, else by its image; '' where there is none to see.
+  // The still image under an svg is left to the camera: it stays while a new one loads
+  const what = area.querySelector('svg[role=img]') ? 'svg[role=img]' : 'img';
   const picture = () => {
-    const drawn = area.querySelector('svg[role=img]');
-    const still = area.querySelector('img');
-    const seen = (node) => node?.getBoundingClientRect().height > 1;
-    if (drawn) return drawn.firstElementChild && seen(drawn) ? drawn.outerHTML : '';
-    return seen(still) && still.complete && still.naturalWidth ? still.src : '';
+    const node = area.querySelector(what);
+    if (!node || node.getBoundingClientRect().height < 2) return '';
+    if (what !== 'img') return node.firstElementChild ? node.outerHTML : '';
+    return node.complete && node.naturalWidth ? node.src : '';
   };
   const place = () => {
-    const node = area.querySelector('svg[role=img], img');
-    const {top, height} = node?.getBoundingClientRect() ?? {top: NaN, height: NaN};
+    const {top, height} = area.querySelector(what).getBoundingClientRect();
     const whole = area.getBoundingClientRect();
     return [top - whole.top, height, whole.height].map(Math.round).join();
   };
@@ -41,8 +40,7 @@
       return [x + width / 2, y + height / 2, track.x, track.width];
     },
     box: () => {
-      const {x, y, width, height} =
-        area.querySelector('svg[role=img], img').getBoundingClientRect();
+      const {x, y, width, height} = area.querySelector(what).getBoundingClientRect();
       return [x, y, x + width, y + height];
     },
     start() {
@@ -77,7 +75,7 @@
     requestAnimationFrame(frame);
     if (!probe.active) return;
     const now = picture();
-    probe.places.add(place());
+    if (now) probe.places.add(place());
     if (!now) probe.empty += 1;
     else if (now !== probe.last) probe.pictures.push([performance.now(), now]);
     probe.last = now || probe.last;

@@ -85,40 +85,44 @@ def first_explorer(path):
     """Return the number of the first cell that ends in an Explorer, None without."""
     for i, cell in enumerate(nbformat.read(path, as_version=4).cells):
         live = 'nbval-ignore-output' in cell.metadata.get('tags', [])
-        if cell.cell_type == 'code' and '\nExplorer(' in cell.source and not live:
+        lines = cell.source.splitlines() if cell.cell_type == 'code' else []
+        if 'Explorer(' in lines and not live:
             return i
     return None
 
 
 async def seen(browser, url, folder, path, quick, timed):
-    """Move the first explorer of a notebook; return it, between echo and interact."""
+    """Move a notebook's first explorer: what was wrong, and it beside its two peers."""
     notebook, cell = nbformat.read(path, as_version=4), first_explorer(path)
     notebook.cells.insert(cell + 1, nbformat.v4.new_code_cell(INTERACT))
     nbformat.write(notebook, folder / path.name)
     cells = cell + 1 + timed if quick else len(notebook.cells)
-    async with (
-        opened(browser, url, path.name, cells) as page,
-        opened(browser, url, scratch(folder, ECHO), 1) as bare,
-    ):
-        plots = [Plot('echo', bare, 0), Plot(path.stem, page, cell)]
-        plots += [Plot('the same, interact', page, cell + 1)]
-        explorer = plots[1]
+    async with opened(browser, url, path.name, cells) as page:
+        explorer, plots = Plot(path.stem, page, cell), []
         if timed:
-            for plot in plots:
-                await plot.watch()
-            for _ in range(25):
-                for plot in plots:
-                    await plot.step()
-            for _ in range(3):
-                for plot in plots:
-                    await plot.drag()
-            for plot in plots:
-                print(row(plot), flush=True)
+            plain = Plot('the same, interact', page, cell + 1)
+            async with opened(browser, url, scratch(folder, ECHO), 1) as bare:
+                plots = [Plot('echo', bare, 0), explorer, plain]
+                await timing(plots)
         else:
             await explorer.watch()
         await explorer.film()
         said = [f'{path.stem}: the console says {error}' for error in page.errors]
-        return plots, explorer.wrong + said
+        return explorer.wrong + said, plots
+
+
+async def timing(plots):
+    """Time plots in turns, so that they share what else the machine does."""
+    for plot in plots:
+        await plot.watch()
+    for _ in range(25):
+        for plot in plots:
+            await plot.step()
+    for _ in range(3):
+        for plot in plots:
+            await plot.drag()
+    for plot in plots:
+        print(row(plot), flush=True)
 
 
 def row(plot):
@@ -165,7 +169,7 @@ async def main(paths, quick):
         with serve(NODELAY) as (url, folder):
             for path in paths:
                 timed = not quick or path == paths[-1]
-                plots, bad = await seen(browser, url, folder, path, quick, timed)
+                bad, plots = await seen(browser, url, folder, path, quick, timed)
                 wrong += bad + (missed(*plots, quick) if timed else [])
         if not quick:
             print('| *without the server extension* |')
