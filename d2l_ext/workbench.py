@@ -124,11 +124,14 @@ class Training:
         self._act(self.run.stop)
 
     def added(self, panels, plan):
-        """Return the panels with the curves of the run, in panels of their own if need be.
+        """Return the panels with the curves of the run, if one was begun.
 
-        `plan`: the `Plan` shown, if any.
+        Where no panel has the axes for a curve, it gets one of its own. `plan`: the
+        `Plan` shown, if any.
         """
         history, panels = self.run.history, [*panels]
+        if not history.lr:
+            return panels
         epochs = plan.num_epochs if plan else history.recipe.get('num_epochs', 1)
         done = [history] if history.train_loss else []
         for curve in recorded_panels({TRAINED: done}, epochs):
