@@ -16,6 +16,7 @@ from d2l_ext.formula import (
     rests,
     steps,
     stretches,
+    whole,
 )
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -24,7 +25,6 @@ from d2l_ext.schedulers import (
     FactorScheduler,
     MultiFactorScheduler,
     PolyScheduler,
-    WarmupScheduler,
 )
 
 
@@ -47,8 +47,8 @@ rates = jax.vmap(schedule)(counts).tolist()  # one for each update"""
 
 
 def _optax_function(s, n):
-    child = getattr(s, 'scheduler', None)
-    if isinstance(child, CosineScheduler) and s.warmup_mode == 'linear':
+    if _warm_cosine(s):
+        child = s.scheduler
         total = s.warmup_steps + child.max_update  # optax counts the warmup in
         return call(
             'optax.warmup_cosine_decay_schedule',
@@ -145,9 +145,8 @@ def _keras_class(s, n):
     def made(name, *arguments):
         return call(f'keras.optimizers.schedules.{name}', *arguments)
 
-    child = getattr(s, 'scheduler', None)
-    rises = isinstance(s, WarmupScheduler) and s.warmup_mode == 'linear'
-    if rises and isinstance(child, CosineScheduler) and child.base_lr > 0:
+    if _warm_cosine(s):
+        child = s.scheduler
         return made(
             'CosineDecay',
             f'initial_learning_rate={float(s.warmup_begin_lr)}',
@@ -178,7 +177,8 @@ def _keras_class(s, n):
         # Keras changes the value after its boundary
         rest = f'boundaries={[time - 1 for time in times]}', f'values=[{values}]'
         return made('PiecewiseConstantDecay', *rest)
-    if isinstance(s, PolyScheduler):
+    # it loses digits at the end of a length that is not whole
+    if isinstance(s, PolyScheduler) and whole(s.max_update):
         rest = f'decay_steps={s.max_update}', f'end_learning_rate={s.final_lr}'
         return made('PolynomialDecay', first, *rest, f'power={s.pwr}')
     if isinstance(s, CosineScheduler) and s.base_lr > 0:
@@ -187,3 +187,10 @@ def _keras_class(s, n):
         rest = f'first_decay_steps={s.period}', 't_mul=1.0', f'm_mul={s.decay}'
         return made('CosineDecayRestarts', first, *rest, *alpha)
     return ''
+
+
+def _warm_cosine(s):
+    """Return whether s is a cosine after a ramp, for which both have a class."""
+    child = getattr(s, 'scheduler', None)
+    cosine = isinstance(child, CosineScheduler) and child.base_lr > 0
+    return cosine and s.warmup_mode == 'linear'
