@@ -128,7 +128,9 @@ class PointsBox(widgets.VBox):
         parts = [widget for _, *pair in fields for widget in pair]
         for widget in parts:
             widget.observe(self._moved, 'value')
-        away = button('Remove', f'Take point {i + 1} away', lambda: self.remove(i))
+        away = button(
+            f'Remove {i + 1}', f'Take point {i + 1} away', lambda: self.remove(i)
+        )
         return fields, widgets.HBox([*parts, away])
 
     def _moved(self, change):

@@ -12,6 +12,7 @@ from d2l_ext.panels import recorded_panels
 from d2l_ext.rosetta import LIBRARIES, code
 from d2l_ext.schedulers import MultiFactorScheduler
 from d2l_ext.stage import Stage
+from d2l_ext.training import History
 
 NOTHING, TEXT, STEPS = 'nothing', 'settings as a text', 'its steps, closely'
 CODE = {f'code for {library}': library for library in LIBRARIES}
@@ -133,8 +134,10 @@ class Training:
         if not history.lr:
             return panels
         epochs = plan.num_epochs if plan else history.recipe.get('num_epochs', 1)
-        done = [history] if history.train_loss else []
-        for curve in recorded_panels({TRAINED: done}, epochs):
+        # a copy: a slider's handler may draw while the run adds to the lists
+        losses, accuracies = [*history.train_loss], [*history.test_acc]
+        done = History(train_loss=losses, test_acc=accuracies[: len(losses)])
+        for curve in recorded_panels({TRAINED: [done]}, epochs):
             for i, panel in enumerate(panels):
                 if (panel.xlabel, panel.ylabel) == (curve.xlabel, curve.ylabel):
                     thin = tuple(panel.lines) if panel.thin is True else panel.thin

@@ -79,6 +79,8 @@ def test_each_control_moves_the_picture(explorer, kind, label, value, name):
     before = lines(explorer), explorer.sentence
     control(explorer, kind, label).value = value
     assert explorer.values[name] == value  # not rounded to the slider's steps
+    for handle in explorer._widgets[name][1:]:
+        assert handle.value == explorer.controls[name].position(value)
     assert (lines(explorer), explorer.sentence) != before
 
 

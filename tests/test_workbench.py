@@ -114,10 +114,9 @@ def test_code_is_written_only_while_it_is_open(explorer, monkeypatch):
     assert len(written) == count
 
 
-def test_code_that_cannot_be_written_is_a_sentence():
-    odd = Explorer(
-        lambda x: schedule_panel(LambdaScheduler(lambda t: x), 3), x=Slider(0.5, 0, 1)
-    )
+@pytest.mark.parametrize('wrap', [LambdaScheduler, lambda function: function])
+def test_code_that_cannot_be_written_is_a_sentence(wrap):
+    odd = Explorer(lambda x: schedule_panel(wrap(lambda t: x), 3), x=Slider(0.5, 0, 1))
     labelled(odd, 'also show').value = SHOWN
     assert '# ' in code_shown(odd)
     assert 'Traceback' not in code_shown(odd)
@@ -206,7 +205,7 @@ def test_points_are_moved_added_and_taken_away(hand):
     text = hand.share()
     while len(hand.values['points']) > 1:
         away = [
-            w for w in within(hand.view) if getattr(w, 'description', '') == 'Remove'
+            w for w in within(hand.view) if 'Remove' in getattr(w, 'description', '')
         ]
         away[-1].click()
     assert away[0].disabled
