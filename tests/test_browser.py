@@ -173,3 +173,68 @@ def test_a_drag_ends_on_the_value_in_the_box(lab):
     assert page.get_by_label('peak learning rate').input_value() == f'{value}'
     assert picture.bounding_box()['height'] == height
     assert page.errors == []
+
+
+DRAWN = """
+import time
+from d2l_ext.explorers import Explorer, Log, Points, Slider
+from d2l_ext.panels import schedule_panel
+from d2l_ext.schedulers import PiecewiseLinearScheduler
+from d2l_ext.training import History
+
+def steps(recipe, seed, queue):
+    history = History({'num_epochs': 30, 'batches_per_epoch': 10})
+    while True:
+        for _ in range(10):
+            time.sleep(0.01)
+            history.lr.append(0.1)
+            yield history
+        history.train_acc.append(0.5)
+        history.test_acc.append(0.5)
+        history.train_loss.append(1.0)
+
+def drawn(points):
+    return schedule_panel(PiecewiseLinearScheduler(points), 30)
+
+points = Points([(0, 0.1), (5, 0.3), (30, 0.05)], Slider(0, 0, 30), Log(1, 0.001, 3))
+Explorer(drawn, train=steps, points=points)
+"""
+
+
+def test_a_schedule_is_drawn_shared_and_trained_by_keyboard(lab, tmp_path):
+    page = lab(DRAWN)
+    first = settled(page, 'peaks at 0.3 in epoch 5')
+    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    page.get_by_label('rate 2').fill('0.5')
+    page.keyboard.press('Enter')
+    assert settled(page, 'peaks at 0.5 in epoch 5') != first
+    page.get_by_role('button', name='Add a point').press('Enter')
+    page.get_by_label('time 4').wait_for()
+
+    page.get_by_label('also show').select_option('code for torch')
+    page.get_by_role('region', name='code for torch').wait_for()
+    page.get_by_role('button', name='Train this now').press('Enter')
+    settled(page, 'train loss 1.000')
+    # the kernel trains, and answers
+    page.get_by_label('rate 2').fill('0.4')
+    page.keyboard.press('Enter')
+    settled(page, 'peaks at 0.4 in epoch 5')
+    page.get_by_role('button', name='Stop').press('Enter')
+    settled(page, 'Stopped.')
+    page.screenshot(path=tmp_path / 'trained.png')
+
+    page.get_by_label('also show').select_option('settings as a text')
+    text = page.get_by_label('settings', exact=True)
+    assert text.input_value() == 'points=0:0.1,5:0.4,18:0.266,30:0.05'
+    text.fill('points=0:0.2,30:0.1')
+    page.keyboard.press('Enter')
+    settled(page, 'Starts at 0.2')
+    assert page.get_by_label('time 3').count() == 0
+    text.fill('points=nonsense')
+    page.keyboard.press('Enter')
+    settled(page, 'points=nonsense: ')
+    page.get_by_role('button', name='Remove 2').press('Enter')
+    settled(page, 'Constant at 0.2')
+    page.get_by_role('button', name='Reset').press('Enter')
+    settled(page, 'peaks at 0.3 in epoch 5')
+    assert page.errors == []
