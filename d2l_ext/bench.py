@@ -153,7 +153,7 @@ def one_run(subset, num_epochs, pair):
 
     lr, seed = pair
     scheduler = pure.CosineScheduler(num_epochs, lr)
-    d2l.run(Recipe(scheduler, num_epochs=num_epochs, subset=subset), seed)
+    d2l.run(Recipe(scheduler, 'epoch', num_epochs, 256, subset), seed)
 
 
 def microseconds_per_call(made, argument, repeats):
