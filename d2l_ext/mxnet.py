@@ -34,6 +34,7 @@ __all__ = [
     'lenet',
     'load_data_fashion_mnist',
     'lr_scheduler',
+    'plain',
     'printed_scheduler',
     'range_test',
     'run',
@@ -104,6 +105,24 @@ def lenet():
         nn.Dense(10),
     )
     return net
+
+
+def plain(depth=16, width=64):
+    """Return a deep plain net: `depth` dense layers, no normalisation, no shortcuts.
+
+    Takes X of shape (n, 1, 28, 28) to y_hat of shape (n, 10). Its SELU keeps the size
+    of a signal from layer to layer; through ReLU, with these first weights, it would
+    lose half of its square in each. Source: Klambauer et al. (2017).
+    """
+    _check_np()
+    net = nn.HybridSequential()
+    for _ in range(depth - 1):
+        net.add(nn.Dense(width), nn.SELU())
+    net.add(nn.Dense(10))
+    return net
+
+
+NETS = {'lenet': lenet, 'plain': plain}
 
 
 def train(
@@ -203,13 +222,17 @@ def run(recipe, seed, progress=False):
     return loop.train(partial(run_steps, recipe, seed), progress, None, None)
 
 
-def run_steps(recipe, seed, queue=None, on_epoch=None, on_update=None):
-    """Do what `run` does, but yield the growing `History` as `train_steps` does."""
+def run_steps(recipe, seed, queue=None, on_epoch=None, on_update=None, net=None):
+    """Do what `run` does, but yield the growing `History` as `train_steps` does.
+
+    `net`: the net to train, which the caller can then look at; without it, a new one.
+    """
     device = try_gpu()
     train_iter, test_iter = load_data_fashion_mnist(
         recipe.batch_size, recipe.subset, device
     )
-    net = lenet()
+    if net is None:
+        net = NETS[recipe.net]()
     net.initialize(ctx=device)
     if recipe.printed:
         own = {'lr_scheduler': printed_scheduler(recipe.printed)}

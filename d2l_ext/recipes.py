@@ -116,6 +116,22 @@ ATLAS = {
             warmup_steps=(0, 1, 2, 5, 10, 15),
         ),
     ),
+    # a deep net without normalisation; here warmup counts updates, 94 an epoch
+    'plain': (
+        ('base_lr', 'warmup_steps'),
+        _grid(
+            lambda base_lr, steps: Recipe(
+                WarmupScheduler(ConstantScheduler(base_lr), steps)
+                if steps
+                else ConstantScheduler(base_lr),
+                per='update',
+                num_epochs=8,
+                net='plain',
+            ),
+            base_lr=(0.05, 0.08, 0.1),
+            warmup_steps=(0, 24, 94, 282, 470),
+        ),
+    ),
     'multi_factor': (
         ('first', 'second'),
         {

@@ -26,6 +26,7 @@ __all__ = [
     'lenet',
     'load_data_fashion_mnist',
     'lr_scheduler',
+    'plain',
     'range_test',
     'run',
     'run_steps',
@@ -85,6 +86,21 @@ def lenet():
         nn.ReLU(),
         nn.Linear(84, 10),
     )
+
+
+def plain(depth=16, width=64):
+    """Return a deep plain net: `depth` dense layers, no normalisation, no shortcuts.
+
+    Takes X of shape (n, 1, 28, 28) to y_hat of shape (n, 10). Source: as in `mxnet.py`.
+    """
+    sizes = [28 * 28, *[width] * (depth - 1)]
+    layers = [nn.Flatten()]
+    for ins, outs in zip(sizes, sizes[1:]):
+        layers += nn.Linear(ins, outs), nn.SELU()
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], 10))
+
+
+NETS = {'lenet': lenet, 'plain': plain}
 
 
 def train(
@@ -199,7 +215,7 @@ def run_steps(recipe, seed, queue=None, on_epoch=None, on_update=None):
         raise ValueError(
             f'printed={recipe.printed!r} runs an object of MXNet: use d2l_ext.mxnet.run'
         )
-    device, net = try_gpu(), lenet()
+    device, net = try_gpu(), NETS[recipe.net]()
     return train_steps(
         net,
         *load_data_fashion_mnist(recipe.batch_size, recipe.subset, device),

@@ -33,7 +33,7 @@ OWNERS = {
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'bench', 'check', 'checkpoint', 'data'}
 LIGHT |= {'_rosetta_mxnet', '_rosetta_pure', '_rosetta_torch', 'boundary', 'formula'}
 LIGHT |= {'bench_table', 'rosetta'}
-LIGHT |= {'posteriors', 'sampling', 'swa'}
+LIGHT |= {'curvature', 'posteriors', 'probes', 'sampling', 'swa'}
 LIGHT |= {
     'experiments',
     'install',
