@@ -27,8 +27,21 @@ OWNERS = {
     'ipywidgets': {'explorers', 'fields', 'live', 'stage', 'workbench'},
     'joblib': {'recorder'},
     'matplotlib': {'plots'},
-    'mxnet': {'_mxnet_learner', '_mxnet_trainer', 'bench_mxnet', 'mxnet'},
-    'torch': {'_torch_learner', '_torch_step', 'bench_torch', 'replicas', 'torch'},
+    'mxnet': {
+        '_mxnet_learner',
+        '_mxnet_trainer',
+        '_vision_mxnet',
+        'bench_mxnet',
+        'mxnet',
+    },
+    'torch': {
+        '_torch_learner',
+        '_torch_step',
+        '_vision_torch',
+        'bench_torch',
+        'replicas',
+        'torch',
+    },
 }
 LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'bench', 'check', 'checkpoint', 'data'}
 LIGHT |= {'_rosetta_mxnet', '_rosetta_pure', '_rosetta_torch', 'boundary', 'formula'}
@@ -47,6 +60,7 @@ LIGHT |= {
 }
 LIGHT |= {'recorder', 'recordings', 'results', 'theory', 'training', 'verdicts'}
 LIGHT |= {'nodelay', 'verify'}
+LIGHT |= {'dmlc', 'recordio', 'vision'}
 
 
 def imported(nodes):
