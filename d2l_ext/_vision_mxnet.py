@@ -1,9 +1,9 @@
 """One worker of `vision.py` in MXNet: Gluon's ResNets and `ImageRecordIter`.
 
 A worker drives all GPUs of its machine. With `kvstore` 'device' it is alone; with
-'dist_sync' the parameter server sums over the workers that `dmlc.py` started. Every
-worker then makes the update by itself: a server would keep the optimizer it was sent
-at first, and the rates set after that would never reach it.
+'dist_sync' the parameter server sums the gradients of the workers that `dmlc.py`
+started, and each makes the update by itself: a server would keep the optimizer it was
+sent at first, and the rates set after that would never reach it.
 """
 
 import os
@@ -75,9 +75,12 @@ class Worker:
             self.net.collect_params(),
             'nag' if job.momentum else 'sgd',
             options | {'multi_precision': job.precision == 'float16'},
-            kvstore=self.kvstore,
+            kvstore=None if self.world > 1 else self.kvstore,
             update_on_kvstore=False,
         )
+        # tells the store of the weights now: it copies them, and during an update would
+        # undo what a layer of batch normalisation has just learned of its images
+        self.trainer.allreduce_grads()
         self.sums = [nd.zeros(2, device) for device in self.devices]
 
     def __enter__(self):
@@ -116,6 +119,8 @@ class Worker:
                 l.backward()
                 hits = (y_hat.argmax(axis=1) == y).sum()
                 sums += nd.concat(l.sum(), hits, dim=0)
+        if self.world > 1:
+            self._sum_gradients()
         self.trainer.step(self.job.batch_size)
         if self.job.accumulate > 1:
             self.net.collect_params().zero_grad()
@@ -202,6 +207,7 @@ class Worker:
 
     def _agree(self):
         """Take the mean, over workers and devices, of what they did not learn alike."""
+        nd.waitall()  # no array knows that backward writes these
         for parameter in self.parameters:
             if parameter.grad_req == 'null':  # batch normalisation's mean and variance
                 mine = [
@@ -211,6 +217,21 @@ class Worker:
                 if self.world > 1:
                     total = self._sum(total)
                 parameter.set_data(total / (len(mine) * self.world))
+
+    def _sum_gradients(self):
+        """Put the sum over workers and devices in the place of every gradient."""
+        learnt = [p for p in self.parameters if p.grad_req != 'null']
+        total = 0
+        for device in self.devices:
+            parts = [p.grad(device).reshape(-1) for p in learnt]
+            total = total + nd.concat(*parts, dim=0).astype('float32').copyto(mx.cpu())
+        total, begin = self._sum(total), 0
+        for parameter in learnt:
+            end = begin + parameter.data(self.devices[0]).size
+            for gradient in parameter.list_grad():
+                part = total[begin:end].reshape(gradient.shape)
+                gradient[:] = part.as_in_context(gradient.context)
+            begin = end
 
     def _sum(self, array):
         # numbers, as the trainer's: it has counted its weights from 0

