@@ -303,7 +303,10 @@ def _axes(ax, panel, xlim, ylim, log):
 
 def _spelt(value):
     """Return a tick's label: 0.0001 would be too wide for the margin."""
-    return f'{value:.0e}'.replace('e-0', 'e-') if 0 < value < 1e-3 else f'{value:.6g}'
+    if not 0 < value < 1e-3:
+        return f'{value:.6g}'
+    digits, _, exponent = f'{value:.2e}'.partition('e')
+    return f'{float(digits):g}e{int(exponent)}'
 
 
 def _look(style, x=None):

@@ -227,6 +227,18 @@ def test_ticks_and_grid_lie_where_matplotlib_would_draw_them(log):
         assert top == pytest.approx(0, abs=0.1) or top < -100
 
 
+@pytest.mark.parametrize('high', [1, 1e-3, 1.2e-3, 6e-4, 1.2e-4, 1e-10])
+def test_a_ticks_label_is_its_value(high):
+    drawn = figure(panel([0, high])).figure
+    drawn.canvas.draw()
+    ticks = drawn.axes[0].yaxis.get_major_ticks()
+    for tick in ticks:
+        text = tick.label1.get_text()
+        assert float(text) == pytest.approx(tick.get_loc(), rel=1e-9)
+        assert len(text) <= 8
+    assert len(ticks) > 3
+
+
 def test_open_limits_grow_then_follow_and_fit_forgets():
     big, half, small = (plots.limits(panel([0, top]))[1] for top in (10, 5, 1))
     assert plots.limits(panel([0, 5]), ((0, 1), big, False))[1] == big
