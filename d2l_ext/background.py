@@ -63,4 +63,4 @@ class Run:
             self.show(self.held if self.iterator else 'Done.')
         except Exception as error:  # noqa: BLE001  a reader gets a sentence, not a traceback
             self.iterator, self.running = None, False
-            self.show(f'{type(error).__name__}: {error}')
+            self.show(f'{type(error).__name__}: {error}.')

@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import math
 
 import ipywidgets as widgets
 
@@ -50,7 +51,8 @@ class Workbench:
         """Bring what is open up to date with `plan`, a `Plan` or None."""
         self._plan = plan
         options = NOTHING, TEXT, *(CODE if plan else ())
-        if plan and isinstance(plan.scheduler, MultiFactorScheduler):
+        steps = plan and isinstance(plan.scheduler, MultiFactorScheduler)
+        if steps and plan.scheduler.step:
             options = *options, STEPS
         if options != self._choice.options:
             opened = self._choice.value
@@ -68,7 +70,9 @@ class Workbench:
             self._text.value = self._share()
         elif self._choice.value == STEPS:
             scheduler = self._plan.scheduler
-            pairs = [boundary_panels(scheduler, at) for at in scheduler.step[:3]]
+            # a step between two counts is seen at the next one
+            times = map(math.ceil, scheduler.step[:3])
+            pairs = [boundary_panels(scheduler, at) for at in times]
             self._steps.show(*(panel for pair in pairs for panel in pair))
         elif self._choice.value in CODE:
             text = self._coded(CODE[self._choice.value])

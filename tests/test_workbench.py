@@ -136,6 +136,18 @@ def test_steps_are_shown_closely():
     assert 'its steps, closely' not in labelled(Atlas('constant'), 'also show').options
 
 
+def test_a_step_between_two_counts_comes_at_the_next_and_none_leaves_nothing_open():
+    def steps(first):
+        return schedule_panel(MultiFactorScheduler([first] if first else [], 0.5), 40)
+
+    shown = Explorer(steps, first=Slider(14.5, 0, 29, step=0.5))
+    labelled(shown, 'also show').value = 'its steps, closely'
+    assert 'comes at 14 (timm), 15 (PyTorch), 16 (MXNet)' in status(shown)
+    shown.set(first=0)
+    assert shown.sentence.startswith('Constant at 0.1')
+    assert labelled(shown, 'also show').value == 'nothing'
+
+
 def test_what_carries_no_schedule_has_no_code():
     plain = Explorer(
         lambda x: Panel({'a': ([0, 1], [0, x])}, 'x', 'y'), x=Slider(1, 0, 3)
