@@ -31,8 +31,8 @@ def code(scheduler, library, num_epochs, per='epoch', batches_per_epoch=94):
     optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
     scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=40, eta_min=0.01)
 
-    Raises ValueError for an unknown library or unit, TypeError for what is no
-    scheduler of this package, or one that follows the losses of a run.
+    Raises ValueError for an unknown library or unit, TypeError for what is not of
+    `d2l_ext.schedulers` (as a class of the reader's), or follows the losses of a run.
     """
     if library not in LIBRARIES:
         wanted = ', '.join(LIBRARIES)
@@ -57,6 +57,11 @@ def code(scheduler, library, num_epochs, per='epoch', batches_per_epoch=94):
 
 def _imported(scheduler):
     """Return the lines that import a reader's own functions."""
+    # not isinstance: a subclass may have a formula of its own
+    if type(scheduler).__module__ != Scheduler.__module__:
+        raise TypeError(
+            f'scheduler must be made of d2l_ext.schedulers alone, got {scheduler!r}'
+        )
     if isinstance(scheduler, LambdaScheduler):
         made = scheduler.function
         name, module = getattr(made, '__qualname__', ''), made.__module__

@@ -270,6 +270,15 @@ def test_bad_arguments():
         with pytest.raises(TypeError, match=r'scheduler must be one of .*, got'):
             code(other, 'torch', 40)
 
+    class Own(CosineScheduler):
+        def lr(self, t):
+            return 0.5
+
+    for other in Own(40), WarmupScheduler(Own(40), 5):
+        for library in LIBRARIES:
+            with pytest.raises(TypeError, match=r'made of d2l_ext.schedulers alone'):
+                code(other, library, 40)
+
 
 if __name__ == '__main__':
     print(json.dumps(executed(sys.argv[1])))
