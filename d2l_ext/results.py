@@ -79,8 +79,12 @@ class Paired(NamedTuple):
 def paired(values, control):
     """Return the `Paired` differences values[i] - control[i].
 
-    Raises ValueError without any pair.
+    Raises ValueError without any pair, or where a value has none to go with it.
     """
+    if len(values) != len(control):
+        raise ValueError(
+            f'values and control must be pairs, got {len(values)} and {len(control)}'
+        )
     differences = [value - other for value, other in zip(values, control)]
     if not differences:
         raise ValueError('values and control have no pair: record the same seeds')

@@ -144,6 +144,8 @@ def test_no_difference_takes_no_number_of_seeds():
     assert paired([2.0], [1.0]).interval == (-math.inf, math.inf)
     with pytest.raises(ValueError, match='no pair'):
         paired([], [])
+    with pytest.raises(ValueError, match='must be pairs, got 2 and 1'):
+        paired([1.0, 2.0], [1.0])
 
 
 @pytest.mark.parametrize(
