@@ -44,8 +44,9 @@ class Explorer:
     Each keyword is a parameter of `function` and its `Slider`, `Log`, `Snap`, `Choice`,
     `Switch` or `Points`. Where `function` raises, the error's message stands below the
     picture. Keep line labels the same at every value: a new label draws the background
-    anew. A panel that carries its schedule (`schedule_panel`) is checked, and can be
-    shown as code; with `train`, a function of a `Recipe` and a seed that yields the
+    anew. `columns`: how many panels stand side by side, as `figure` has it if None.
+    A panel that carries its schedule (`schedule_panel`) is checked, and can be shown as
+    code; with `train`, a function of a `Recipe`, a seed and a `queue` that yields the
     growing `History`, it can be trained.
 
     Raises ValueError for a control that `function` has no parameter for, or a

@@ -1,8 +1,7 @@
 """The training loop, which both backends share: it names no framework.
 
 A backend brings a learner, that is a net, a loss and an optimizer on a device:
-`begin(train_iter, rng)`, `update(X, y, lr)`, `accuracy(test_iter)`, `totals()`,
-`state()` and `end()`, as written out in `mxnet.py` and `torch.py`.
+`_mxnet_learner.Learner` and `_torch_learner.Learner` have the same methods.
 """
 
 import datetime
@@ -28,6 +27,7 @@ class Batches:
     Iterating gives `(X, y)` with X of shape (batch_size, ...) and y of shape
     (batch_size,); the last batch holds what is left. With `shuffle` the order is new
     in each pass: from `rng` in `shuffled(rng)`, from the operating system otherwise.
+    A backend adds `on_device(order)` and `rows(array, order)`.
     """
 
     def __init__(self, X, y, batch_size, shuffle=False):
@@ -114,7 +114,7 @@ def steps(
 ):
     """Train `learner` and yield the growing `History` after every update.
 
-    A callback that returns True stops the run, and so does whoever closes it.
+    The other arguments are those of the backends' `train_steps`. A callback that returns True stops the run, and so does whoever closes it.
     """
     num_epochs = whole_number('num_epochs', num_epochs)
     seed = whole_number('seed', seed, at_least=0)

@@ -101,10 +101,10 @@ def schedule_panel(schedulers, num_epochs, per='epoch', batches_per_epoch=235):
     """Return the panel of the learning rates that a run of `num_epochs` would use.
 
     `schedulers`: one scheduler, which the panel's `plan` then holds, or {label:
-    scheduler}. With `per='epoch'` the rate of
-    epoch e = 0, 1, ... is scheduler(e), constant within the epoch; with `per='update'`
-    that of update t = 0, 1, ... is scheduler(t), `batches_per_epoch` of them an epoch.
-    The x axis counts epochs of the run in both.
+    scheduler}. With `per='epoch'` the rate of epoch e = 0, 1, ... is scheduler(e),
+    constant within the epoch; with `per='update'` that of update t = 0, 1, ... is
+    scheduler(t), `batches_per_epoch` of them an epoch. The x axis counts epochs of the
+    run in both. Raises what `planned_rates` does.
 
     >>> schedule_panel(lambda t: 0.5 / (t + 1), num_epochs=2).lines['learning rate']
     (array([0., 1., 1., 2.]), array([0.5 , 0.5 , 0.25, 0.25]))
@@ -212,6 +212,7 @@ def applied_panel(history, scheduler, per='epoch', rtol=1e-9):
     `history`: a `History`, whose recipe tells how long the run was. `scheduler` counts
     in the unit `per`, in which the plan was made, whatever the unit of the run. Marked
     is the first update whose rate is off by more than `rtol` times the planned one.
+    Raises ValueError for a recipe that does not tell, and what `planned_rates` does.
 
     >>> from d2l_ext.training import History
     >>> run = History({'num_epochs': 2, 'batches_per_epoch': 2}, lr=[0.5, 0.25, 0.25])

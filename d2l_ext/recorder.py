@@ -17,8 +17,6 @@ import time
 
 from d2l_ext import recordings
 
-# What a run costs, about: images seen
-IMAGES = {'mini': 6_000, 'full': 60_000}
 # A full disk is tried again after so many seconds
 PATIENCE = 10
 
@@ -39,12 +37,12 @@ def record(names, seeds, jobs=1, backend='mxnet', dask=None):
         for seed, name in itertools.product(seeds, recipes)
         if not recordings.path(name, seed, backend).exists()
     ]
-    progress = _Progress(
-        {
-            (name, seed): recipes[name].num_epochs * IMAGES[recipes[name].subset]
-            for name, seed in missing
-        }
-    )
+    # what a run costs, about: images seen
+    cost = {
+        name: recipe.num_epochs * recordings.IMAGES[recipe.subset]
+        for name, recipe in recipes.items()
+    }
+    progress = _Progress({(name, seed): cost[name] for name, seed in missing})
     with recordings.Claims() as claims:
 
         def claimed():
@@ -118,7 +116,10 @@ def _ended_with(recorder):
 
 
 def _batches(missing, recipes, backend):
-    """Return lists of runs to be computed together: on a GPU what fits, else one."""
+    """Return lists of runs to be computed together: of one run each but on a GPU.
+
+    There, runs are computed together if they differ in the schedule alone.
+    """
     if backend == 'torch':
         device = importlib.import_module('d2l_ext.torch').try_gpu()
         if device.type == 'cuda':

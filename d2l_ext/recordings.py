@@ -15,6 +15,7 @@ from d2l_ext.training import History
 
 RUNS = pathlib.Path(__file__).with_name('runs')
 BACKENDS = 'mxnet', 'torch'
+IMAGES = {'mini': 6_000, 'full': 60_000}  # to train with
 
 
 def find(name, backend='mxnet'):
@@ -125,8 +126,8 @@ def _read(file, recipe, seed):
         # from before there were hashes, when these went without saying
         for key in ('hash', 'net', 'subset', 'printed'):
             del expected[key]
-        images = {'mini': 6000, 'full': 60000}[recipe.subset]
-        expected['batches_per_epoch'] = math.ceil(images / recipe.batch_size)
+        batches = math.ceil(IMAGES[recipe.subset] / recipe.batch_size)
+        expected['batches_per_epoch'] = batches
     for key, value in expected.items():
         if found.get(key) != value:
             raise ValueError(
