@@ -12,6 +12,7 @@ from d2l_ext.controls import Snap
 from d2l_ext.explorers import Explorer
 from d2l_ext.panels import recorded_panels, schedule_panel
 from d2l_ext.recipes import ATLAS, RECIPES
+from d2l_ext.recordings import batches_per_epoch
 
 RECORDED = 'recorded'
 
@@ -20,7 +21,8 @@ def atlas_panels(family, load=experiments.load, **settings):
     """Return the panels of a schedule and of the recorded runs nearest to `settings`.
 
     `family`: one of `recipes.ATLAS`, and `settings` those that it has; `load(name)`
-    returns the histories of a recipe. One line for each seed.
+    returns the histories of a recipe. One line for each seed. Raises what
+    `recipes.nearest` does.
 
     >>> schedule, loss, accuracy = atlas_panels('constant', base_lr=0.29)
     >>> loss.note.partition(':')[0]
@@ -40,7 +42,7 @@ def atlas_panels(family, load=experiments.load, **settings):
             f'Recorded with {what}: test accuracy {ends[0]:.3f} to {ends[-1]:.3f}, '
             f'seeds that learned nothing: {failed} of {len(runs)}.'
         )
-    batches = runs[0].recipe['batches_per_epoch'] if runs else 94
+    batches = batches_per_epoch(recipe)
     schedule = schedule_panel(recipe.scheduler, recipe.num_epochs, recipe.per, batches)
     (line,) = schedule.lines.values()
     # one label for all schedules: another one would draw the background anew

@@ -144,7 +144,8 @@ def planned_rates(scheduler, num_epochs, per='epoch', batches_per_epoch=235):
     if wrong.size:
         t = wrong[0]
         raise ValueError(
-            f'{scheduler!r} gives the rate {rates[t]} at {per} {t}; it must be >= 0'
+            f'{scheduler!r} gives the rate {rates[t]} at {per} {t}; '
+            'it must be finite and >= 0'
         )
     return rates
 

@@ -36,6 +36,15 @@ def find(name, backend='mxnet'):
     return recipe
 
 
+def batches_per_epoch(recipe):
+    """Return how many updates an epoch of `recipe` has.
+
+    >>> batches_per_epoch(find('full_cosine'))
+    235
+    """
+    return math.ceil(IMAGES[recipe.subset] / recipe.batch_size)
+
+
 def path(name, seed, backend='mxnet'):
     """Return where the run of the recipe `name` with `seed` is kept."""
     return RUNS / f'{_stem(name, backend)}-{seed}.json'
@@ -126,8 +135,7 @@ def _read(file, recipe, seed):
         # from before there were hashes, when these went without saying
         for key in ('hash', 'net', 'subset', 'printed'):
             del expected[key]
-        batches = math.ceil(IMAGES[recipe.subset] / recipe.batch_size)
-        expected['batches_per_epoch'] = batches
+        expected['batches_per_epoch'] = batches_per_epoch(recipe)
     for key, value in expected.items():
         if found.get(key) != value:
             raise ValueError(

@@ -178,7 +178,9 @@ def scheduled_lr(scheduler, per, epoch, update, metrics=()):
     lr = float(scheduler(epoch if per == 'epoch' else update))
     if not 0 <= lr < math.inf:
         t = f'{per} {epoch if per == "epoch" else update}'
-        raise ValueError(f'{scheduler!r} gives the rate {lr} at {t}; it must be >= 0')
+        raise ValueError(
+            f'{scheduler!r} gives the rate {lr} at {t}; it must be finite and >= 0'
+        )
     return lr
 
 
