@@ -209,13 +209,18 @@ def run(recipe, seed, progress=False):
     return loop.train(partial(run_steps, recipe, seed), progress, None, None)
 
 
-def run_steps(recipe, seed, queue=None, on_epoch=None, on_update=None):
-    """Do what `run` does, but yield the growing `History` as `train_steps` does."""
+def run_steps(recipe, seed, queue=None, on_epoch=None, on_update=None, net=None):
+    """Do what `run` does, but yield the growing `History` as `train_steps` does.
+
+    `net`: the net to train, which the caller can then look at; without it, a new one.
+    """
     if recipe.printed:
         raise ValueError(
             f'printed={recipe.printed!r} runs an object of MXNet: use d2l_ext.mxnet.run'
         )
-    device, net = try_gpu(), NETS[recipe.net]()
+    device = try_gpu()
+    if net is None:
+        net = NETS[recipe.net]()
     return train_steps(
         net,
         *load_data_fashion_mnist(recipe.batch_size, recipe.subset, device),
