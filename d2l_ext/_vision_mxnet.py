@@ -223,8 +223,8 @@ class Worker:
         learnt = [p for p in self.parameters if p.grad_req != 'null']
         total = 0
         for device in self.devices:
-            parts = [p.grad(device).reshape(-1) for p in learnt]
-            total = total + nd.concat(*parts, dim=0).astype('float32').copyto(mx.cpu())
+            parts = [p.grad(device).reshape(-1).astype('float32') for p in learnt]
+            total = total + nd.concat(*parts, dim=0).copyto(mx.cpu())
         total, begin = self._sum(total), 0
         for parameter in learnt:
             end = begin + parameter.data(self.devices[0]).size
@@ -244,4 +244,5 @@ class Worker:
         # pull would write into the very array that was pushed
         self.kvstore.push(key, array.copy())
         self.kvstore.pull(key, out=out)
+        out.wait_to_read()  # or the next push of this key could be there before
         return out

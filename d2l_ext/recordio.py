@@ -66,17 +66,21 @@ def read_record(file):
         if not head and not parts:
             return None
         if len(head) < 8 or head[:4] != MAGIC:
-            raise ValueError(f'{file.name}: no record ends at byte {file.tell()}')
+            raise ValueError(f'{_name(file)} has no record where one should be')
         (word,) = struct.unpack('<I', head[4:])
         kind, length = word >> 29, word & (1 << 29) - 1
         data = file.read(length + -length % 4)
         if len(data) < length:
             raise ValueError(
-                f'{file.name} ends within a record: it was not copied whole'
+                f'{_name(file)} ends within a record: it was not copied whole'
             )
         parts.append(data[:length])
         if kind in (WHOLE, LAST):
             return MAGIC.join(parts)
+
+
+def _name(file):
+    return getattr(file, 'name', 'the file')
 
 
 def write(path, images, suffix='.png'):

@@ -1,5 +1,6 @@
 """ResNets on image sets: the schedules, several workers, going on."""
 
+import dataclasses
 import importlib.util
 import json
 import subprocess
@@ -9,6 +10,7 @@ import numpy
 import pytest
 
 from d2l_ext import checkpoint, dmlc, recordio, vision
+from d2l_ext.recordings import RUNS
 from d2l_ext.training import History
 
 needs_torch = pytest.mark.skipif(
@@ -198,10 +200,43 @@ def test_an_interrupted_run_goes_on_bit_for_bit(images, tmp_path, precision):
     assert state['weight.0.weight'].dtype == 'float32'
 
 
+@pytest.mark.parametrize('name', ['cosine', 'multi-factor', 'constant'])
+@pytest.mark.parametrize('base_lr', [0.4, 0.1])
+def test_the_recorded_runs_differ_in_what_they_say(name, base_lr):
+    runs = [
+        History.load(RUNS / f'vision_{name}_{base_lr}-{seed}.json') for seed in range(3)
+    ]
+    first = History.load(RUNS / 'vision_cosine_0.4-0.json')
+    scheduler = vision.schedule(name, base_lr, 8, 128, 0.0, 6000 // 128)
+    for seed, run in enumerate(runs):
+        changed = {'schedule': name, 'base_lr': base_lr, 'seed': seed}
+        assert run.recipe == first.recipe | changed | {'scheduler': repr(scheduler)}
+        assert run.lr == [scheduler(t) for t in range(8 * 46)]
+        assert (run.status, len(run.test_acc)) == ('finished', 8)
+
+
+@needs_torch
+def test_a_recorded_run_begins_again_as_it_did(tmp_path):
+    from d2l_ext._vision_torch import Worker
+
+    recordio.write_mini(tmp_path, size=32)
+    recorded = History.load(RUNS / 'vision_constant_0.1-1.json')
+    names = [field.name for field in dataclasses.fields(vision.Job)]
+    told = {name: recorded.recipe[name] for name in names if name in recorded.recipe}
+    files = {name: str(tmp_path / f'{name}.rec') for name in ('train', 'test')}
+    job = vision.Job(**told, **files, num_workers=0, history=str(tmp_path / 'run'))
+    with Worker(job) as worker, pytest.raises(Interrupted):
+        vision.train(job, worker, interrupt)
+    run = History.load(tmp_path / 'run')
+    # the same to the last bit only with the same PyTorch on the same kind of CPU
+    assert run.train_loss[0] == pytest.approx(recorded.train_loss[0], rel=0.02)
+    assert run.test_acc[0] == pytest.approx(recorded.test_acc[0], abs=0.1)
+
+
 @needs_torch
 def test_two_workers_do_what_one_does_in_two_passes(images, tmp_path):
     folder = as_folder(recordio.images(images / 'train.rec'), tmp_path / 'images')
-    shared = {'train': folder, 'num_epochs': 1}
+    shared = {'train': folder, 'num_epochs': 1, 'batch_size': 60}
     more = {'checkpoint': tmp_path / 'two', 'history': tmp_path / 'two.json'}
     launch = ['-m', 'torch.distributed.run', '--nproc-per-node', '2', '--standalone']
     words = command(images, 'torch', **shared, **more)
@@ -296,21 +331,34 @@ def test_an_interrupted_run_of_mxnet_goes_on_to_rounding(images, tmp_path):
     assert all(0 < loss < 10 for loss in losses)
 
 
+TWO = """
+import sys
+import numpy
+from d2l_ext import vision
+from d2l_ext._vision_mxnet import Worker
+
+job = vision.job_from(sys.argv[1:])
+with Worker(job) as worker:
+    vision.train(job, worker)
+    for name, array in worker.state().items():
+        mine = array.ravel().astype(float)
+        both = numpy.array(worker.summed(mine.tolist()))
+        # 3: the workers went apart
+        if not numpy.allclose(both, 2 * mine, rtol=1e-5, atol=1e-6):
+            sys.exit(3)
+"""
+
+
 @needs_mxnet
-def test_two_workers_and_a_server_train_with_mxnet(images, tmp_path):
-    words = command(
-        images,
-        'mxnet',
-        kvstore='dist_sync',
-        num_epochs=1,
-        history=tmp_path / 'two.json',
-    )
-    assert dmlc.launch([sys.executable, *words], workers=2, timeout=120) == 0
+def test_two_workers_and_a_server_train_one_net(images, tmp_path):
+    more = {'kvstore': 'dist_sync', 'num_epochs': 1, 'history': tmp_path / 'two.json'}
+    words = command(images, 'mxnet', **more)[2:]
+    run = [sys.executable, '-c', TWO, *words]
+    assert dmlc.launch(run, workers=2, timeout=120) == 0
     history = History.load(tmp_path / 'two.json')
     assert (history.recipe['world'], history.recipe['images']) == (2, 60)
-    assert history.lr == [
-        vision.schedule('cosine', 0.5, 1, 20, 0, 3)(t) for t in range(3)
-    ]
+    scheduler = vision.schedule('cosine', 0.5, 1, 20, 0, 3)
+    assert history.lr == [scheduler(t) for t in range(3)]
     # losses and hits are summed over both, so they are as many as all images
     assert 0 < history.train_loss[0] < 10
     assert 0 <= history.train_acc[0] <= 1
