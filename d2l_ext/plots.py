@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 WIDTH = 700  # of a picture, in pixels; as all lengths below
-LEFT, RIGHT, BOTTOM, ROW, LINE = 66, 14, 44, 18, 17
+LEFT, RIGHT, BOTTOM, ROW, LINE = 72, 18, 44, 18, 17
 DPI = 100
 SHARP = 2  # pixels of the PNG for one on the page: high-resolution screens
 GREY, INK, EDGE, GRID = '#666666', '#333333', '#aaaaaa', '#e4e4e4'
@@ -284,7 +284,7 @@ def scale(ax, xlim, ylim, log):
         )
         ax.yaxis.set_minor_locator(NullLocator())
     else:
-        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     for axis in ax.xaxis, ax.yaxis:
         axis.set_major_formatter(FuncFormatter(lambda value, _: _spelt(value)))
@@ -294,7 +294,7 @@ def _axes(ax, panel, xlim, ylim, log):
     scale(ax, xlim, ylim, log)
     ax.set_xlabel(panel.xlabel, fontsize=10)
     ax.set_ylabel(panel.ylabel, fontsize=10)
-    ax.yaxis.set_label_coords(-44 / ax.bbox.width, 0.5)
+    ax.yaxis.set_label_coords(-50 / ax.bbox.width, 0.5)
     ax.tick_params(labelsize=9, color=EDGE, labelcolor=INK)
     ax.grid(color=GRID, linewidth=0.8)
     ax.set_axisbelow(True)
