@@ -96,7 +96,7 @@ def run_many(recipe, schedulers, seeds):
         )
     device = d2l.try_gpu()
     return train_many(
-        d2l.lenet(),
+        d2l.NETS[recipe.net](),
         *d2l.load_data_fashion_mnist(recipe.batch_size, recipe.subset, device),
         recipe.num_epochs,
         nn.CrossEntropyLoss(),
