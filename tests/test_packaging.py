@@ -211,7 +211,7 @@ def test_the_wheel_carries_modules_and_data(tmp_path):
 def texts():
     """Yield the text files a reader gets, those that are only made here left out."""
     made = {'__pycache__', '.ipynb_checkpoints'}
-    for folder in ('.ci', '.github', 'd2l_ext', 'notebooks', 'tests'):
+    for folder in ('.ci', '.github', 'benchmarks', 'd2l_ext', 'notebooks', 'tests'):
         for path in sorted((ROOT / folder).rglob('*')):
             if path.is_file() and not made.intersection(path.parts):
                 yield path
