@@ -20,7 +20,9 @@ class Stage:
         place = {'grid_area': 'a', 'margin': '0', 'max_width': 'none'}
         self._background = widgets.Image(format='png', layout=widgets.Layout(**place))
         self._lines = widgets.HTML(layout=widgets.Layout(**place))
-        self._status = widgets.HTML(layout=widgets.Layout(height='92px', overflow='auto'))
+        self._status = widgets.HTML(
+            layout=widgets.Layout(height='92px', overflow='auto')
+        )
         self._picture = widgets.GridBox(
             [self._background, self._lines],
             layout=widgets.Layout(grid_template_areas='"a"', overflow='hidden'),
