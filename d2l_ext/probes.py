@@ -10,15 +10,14 @@ import argparse
 import dataclasses
 import json
 import math
-import pathlib
 
 import numpy
 
 from d2l_ext.curvature import distance, largest_eigenvalue, svcca
 from d2l_ext.recipes import RECIPES
+from d2l_ext.recordings import RUNS
 from d2l_ext.training import write_whole, xavier
 
-RUNS = pathlib.Path(__file__).with_name('runs')
 NAMES = 'start_0.5', 'warmup_start_0.5'
 NAMES += 'plain_0.05_0', 'plain_0.05_94', 'plain_0.08_0', 'plain_0.08_94'
 EXAMPLES = 500  # of the training set: the loss whose curvature is measured

@@ -7,12 +7,10 @@ A run that is on disk is not run again. Loading needs no framework.
 
 import argparse
 import copy
-import pathlib
 
+from d2l_ext.recordings import RUNS
 from d2l_ext.schedulers import ConstantScheduler, PolyScheduler, SequentialScheduler
 from d2l_ext.training import History, Recipe, whole_number
-
-RUNS = pathlib.Path(__file__).with_name('runs')
 
 
 def saw(base_lr, final_lr, burn_in, cycle, cycles):
@@ -94,18 +92,10 @@ def _run(backend, recipe, every, seed, burn_in):
     in_order = backend.Batches(train_iter.X, train_iter.y, 1000)
     loss = backend.gluon.loss.SoftmaxCrossEntropyLoss()
     net, mean_net = backend.lenet(), backend.lenet()
-    for each in net, mean_net:
-        each.initialize(ctx=device)
+    mean_net.initialize(ctx=device)
     mean_net(test_iter.X[:1])  # tells the layers their shapes
-    trainer = backend.gluon.Trainer(
-        net.collect_params(), 'sgd', {'learning_rate': recipe.scheduler.base_lr}
-    )
     mean, counted = History(), 0
-    steps = backend.train_steps(
-        net, train_iter, test_iter, recipe.num_epochs, loss, trainer, device,
-        recipe.scheduler, recipe.per, seed,
-    )  # fmt: skip
-    for history in steps:
+    for history in backend.run_steps(recipe, seed, net=net):
         epoch, within = divmod(len(history.lr), len(train_iter))
         if within or history.status != 'running':
             continue
