@@ -43,7 +43,8 @@ def _over_seeds(values):
     rows = np.full((len(values), max(map(len, values))), np.nan)
     for row, value in zip(rows, values):
         row[: len(value)] = value
-    columns = [column[np.isfinite(column)] for column in rows.T]
-    mean = [column.mean() if len(column) else np.nan for column in columns]
-    sd = [column.std(ddof=1) if len(column) > 1 else np.nan for column in columns]
-    return np.array(mean), np.array(sd)
+    rows[~np.isfinite(rows)] = np.nan
+    n = np.isfinite(rows).sum(axis=0)
+    with np.errstate(invalid='ignore'):  # 0 / 0: no seed, or one, has no spread
+        mean = np.nansum(rows, axis=0) / n
+        return mean, np.sqrt(np.nansum((rows - mean) ** 2, axis=0) / (n - 1))

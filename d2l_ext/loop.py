@@ -114,7 +114,8 @@ def steps(
 ):
     """Train `learner` and yield the growing `History` after every update.
 
-    The other arguments are those of the backends' `train_steps`. A callback that returns True stops the run, and so does whoever closes it.
+    The other arguments are those of the backends' `train_steps`. A callback that
+    returns True stops the run, and so does whoever closes it.
     """
     num_epochs = whole_number('num_epochs', num_epochs)
     seed = whole_number('seed', seed, at_least=0)
