@@ -5,11 +5,9 @@ import importlib.metadata
 import importlib.util
 import inspect
 import json
-import pathlib
 
+from d2l_ext.recordings import RUNS
 from d2l_ext.training import write_whole
-
-RUNS = pathlib.Path(__file__).with_name('runs')
 
 # After 40 epochs, one unseeded run each: train loss, train acc, test acc
 BOOK_RESULTS = {

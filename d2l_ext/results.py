@@ -106,11 +106,15 @@ def difference(name, control, measure=None):
 
 def _difference(runs, control, measure=None):
     measure = measure or (lambda run: run.test_acc[-1])
-    values, others = (
-        {run.recipe['seed']: measure(run) for run in group} for group in (runs, control)
-    )
-    shared = sorted(values.keys() & others.keys())
-    return paired([values[s] for s in shared], [others[s] for s in shared])
+    pairs = [[measure(run) for run in pair] for pair in same_seed(runs, control)]
+    return paired(*(zip(*pairs) if pairs else ((), ())))
+
+
+def same_seed(*groups):
+    """Return tuples of the runs, one of each group, that share a seed."""
+    groups = [{run.recipe['seed']: run for run in group} for group in groups]
+    shared = sorted(set.intersection(*map(set, groups)))
+    return [tuple(group[seed] for group in groups) for seed in shared]
 
 
 def student_t(df):

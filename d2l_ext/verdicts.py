@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from d2l_ext import recordings
-from d2l_ext.results import Paired, aligned, failed, paired
+from d2l_ext.results import Paired, aligned, failed, paired, same_seed
 
 CONFIRMED, REFUTED = 'confirmed', 'refuted'
 UNDECIDED, UNRECORDED = 'not distinguishable', 'not recorded yet'
@@ -148,7 +148,9 @@ def verdict(claim, data='full', variant='as meant'):
     if (data, variant) not in runs:
         there = ', '.join(map(' '.join, runs))
         raise ValueError(f'{claim!r} is looked at {there}, got {data!r}, {variant!r}')
-    pairs = _pairs(*runs[data, variant])
+    names = filter(None, runs[data, variant])
+    runs = (recordings.load(n) if recordings.seeds(n) else () for n in names)
+    pairs = same_seed(*runs)
     if len(pairs) < 2:
         return Verdict(UNRECORDED)
     if learned:
@@ -183,15 +185,3 @@ def _claim(name):
     if name not in CLAIMS:
         raise ValueError(f'claim must be one of {", ".join(CLAIMS)}, got {name!r}')
     return CLAIMS[name]
-
-
-def _pairs(name, control):
-    """Return tuples of the runs that share a seed, of those recorded so far."""
-    groups = [
-        {run.recipe['seed']: run for run in recordings.load(recipe)}
-        if recordings.seeds(recipe)
-        else {}
-        for recipe in filter(None, (name, control))
-    ]
-    shared = sorted(set.intersection(*map(set, groups)))
-    return [tuple(group[seed] for group in groups) for seed in shared]
