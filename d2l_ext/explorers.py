@@ -29,6 +29,7 @@ from d2l_ext.controls import (
 )
 from d2l_ext.fields import button, field, follow
 from d2l_ext.panels import Panel
+from d2l_ext.recordings import batches_per_epoch
 from d2l_ext.stage import Stage
 from d2l_ext.training import Recipe
 from d2l_ext.workbench import Training, Workbench
@@ -176,13 +177,20 @@ class Explorer:
     def recipe(self):
         """Return the `Recipe` of the schedule that is shown.
 
-        Raises ValueError if none of the panels carries one.
+        Raises ValueError if none of the panels carries one, or one of longer or shorter
+        epochs, in updates, than a run here has.
         """
-        for panel in self._panels:
-            if panel.plan:
-                plan = panel.plan
-                return Recipe(plan.scheduler, plan.per, plan.num_epochs)
-        raise ValueError('no panel here carries a schedule: nothing to train')
+        plan = next((panel.plan for panel in self._panels if panel.plan), None)
+        if not plan:
+            raise ValueError('no panel here carries a schedule: nothing to train')
+        recipe = Recipe(plan.scheduler, plan.per, plan.num_epochs)
+        batches = batches_per_epoch(recipe)
+        if plan.per == 'update' and plan.batches_per_epoch != batches:
+            raise ValueError(
+                f'batches_per_epoch={plan.batches_per_epoch} in the picture, but an '
+                f'epoch of a run here has {batches} updates: draw it with {batches}'
+            )
+        return recipe
 
     def png(self):
         """Return the picture as bytes in PNG format."""

@@ -20,7 +20,7 @@ from d2l_ext.schedulers import (
     MultiFactorScheduler,
     PiecewiseLinearScheduler,
 )
-from d2l_ext.training import History
+from d2l_ext.training import History, Recipe
 
 SHOWN = 'code for torch'
 
@@ -334,6 +334,17 @@ def test_a_run_that_fails_is_a_sentence():
         await until(lambda: 'RuntimeError: no such device' in shown.sentence)
 
     asyncio.run(read())
+
+
+def test_a_schedule_in_updates_is_trained_in_epochs_of_its_own_length():
+    def drawn(batches):
+        return schedule_panel(CosineScheduler(940), 10, 'update', batches)
+
+    explorer = Explorer(drawn, batches=Slider(94, 90, 240))
+    assert explorer.recipe() == Recipe(CosineScheduler(940), 'update', 10)
+    explorer.set(batches=235)
+    with pytest.raises(ValueError, match='batches_per_epoch=235.*: draw it with 94'):
+        explorer.recipe()
 
 
 def test_without_an_event_loop_the_button_says_so():
