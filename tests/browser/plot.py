@@ -21,12 +21,8 @@ class Plot:
         self.steps, self.drags, self.wrong = [], [], []
 
     async def watch(self):
-        """Bring the cell into view and put the probe into its page."""
+        """Put the probe into the cell's page."""
         self.cdp = await self.page.context.new_cdp_session(self.page)
-        await self.page.evaluate(
-            'n => jupyterapp.shell.currentWidget.content.scrollToItem(n, "start")',
-            self.cell,
-        )
         self.probe = await self.page.evaluate_handle(PROBE, self.cell)
         await self.page.wait_for_timeout(300)
 
@@ -141,8 +137,8 @@ class Plot:
 
     @property
     def handling(self):
-        """The ms for which the kernel was busy with each value it was sent."""
-        return [ms for seen in (*self.steps, *self.drags) for ms in seen['kernel']]
+        """The ms for which the kernel was busy with each value that a step sent it."""
+        return [ms for step in self.steps for ms in step['kernel']]
 
 
 def ink(frame, box):

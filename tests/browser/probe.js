@@ -21,10 +21,11 @@
     const whole = area.getBoundingClientRect();
     return [top - whole.top, height, whole.height].map(Math.round).join();
   };
-  const markup = (text) => {
+  // what a text that was sent looks like in the page
+  const known = (text) => {
     const template = document.createElement('template');
-    template.innerHTML = text;
-    return template.content.querySelector('svg[role=img]')?.outerHTML;
+    template.innerHTML = what === 'img' ? '' : text;
+    return template.content.querySelector('svg[role=img]')?.outerHTML ?? text;
   };
   const date = ({header: {date}}) =>  // to the microsecond
     Date.parse(date.slice(0, 19) + 'Z') + 1000 * Number('0' + date.slice(19, -1));
@@ -47,7 +48,7 @@
       Object.assign(this, {
         active: true, heard: 0, empty: 0, last: picture(), before: this.value(),
         inputs: [], pictures: [], places: new Set([place()]),
-        sent: {}, made: {}, busy: {}, kernel: [],
+        sent: {}, made: [], busy: {}, kernel: [],
       });
     },
     // once all has been answered, and then nothing came for `quiet` ms
@@ -63,21 +64,27 @@
     },
     stop() {
       this.active = false;
+      const made = Object.fromEntries(this.made.map(([text, v]) => [known(text), v]));
       return {
         inputs: this.inputs, kernel: this.kernel, empty: this.empty,
         places: [...this.places], value: this.value(), last: picture(),
-        pictures: this.pictures.map(([t, key]) => [t, this.made[key] ?? null]),
+        pictures: this.pictures.map(([t, key]) => [t, made[key] ?? null]),
       };
     },
   };
 
+  // only what changed is looked at: a look costs as much as a small picture
+  let changed = true;
+  new MutationObserver(() => { changed = true; }).observe(
+    area, {subtree: true, childList: true, characterData: true, attributes: true});
   const frame = () => {
     requestAnimationFrame(frame);
-    if (!probe.active) return;
+    if (!probe.active || !changed) return;
     const now = picture();
+    changed = !now;
     if (now) probe.places.add(place());
-    if (!now) probe.empty += 1;
-    else if (now !== probe.last) probe.pictures.push([performance.now(), now]);
+    else probe.empty += 1;
+    if (now && now !== probe.last) probe.pictures.push([performance.now(), now]);
     probe.last = now || probe.last;
   };
   frame();
@@ -104,9 +111,9 @@
       const text = data?.state?.value;
       if (state === 'busy') probe.busy[parent] = date(msg);
       else if (state === 'idle') probe.kernel.push(date(msg) - probe.busy[parent]);
-      else if (typeof text === 'string' && markup(text)) probe.made[markup(text)] = value;
+      else if (typeof text === 'string') probe.made.push([text, value]);
       else if (data?.['image/png'])
-        probe.made[`data:image/png;base64,${data['image/png'].trim()}`] = value;
+        probe.made.push([`data:image/png;base64,${data['image/png'].trim()}`, value]);
     }
   });
   return probe;
