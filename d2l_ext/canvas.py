@@ -1,7 +1,8 @@
-"""A picture in two layers, a still PNG and moving SVG: what makes a slider smooth.
+"""A picture in layers, a still PNG and moving SVG: what makes a slider smooth.
 
 A full drawing takes Matplotlib many times as long as a frame may last. Lines, grid and
-ticks alone, in Matplotlib's own pixels but written as SVG, take a fraction of one.
+ticks alone, in Matplotlib's own pixels but written as SVG, take a fraction of one, and
+what stays as it is need not be sent again.
 """
 
 import html
@@ -30,14 +31,15 @@ from d2l_ext.plots import (
 class Canvas:
     """Panels on a background that is drawn again only when it must be.
 
-    `draw(panels)` returns the SVG of all that may move; `background` is the PNG to lay
-    it on, both `width` by `height` pixels. The background holds frames, labels and
-    legends. Open limits only grow (see `plots.limits`) until `fit()`.
+    `draw(panels)` returns the SVG of the lines; `scales` is the SVG to lay them on, and
+    `background` the PNG below, all `width` by `height` pixels. The background holds
+    labels and legends, the scales the frames, grids and ticks, and what is pinned. Open
+    limits only grow (see `plots.limits`) until `fit()`.
     """
 
     def __init__(self, columns=None):
         self.columns = columns
-        self.background = b''
+        self.background, self.scales = b'', ''
         self.width = self.height = 0
         self._figure = self._still = self._scaled = None
         self.fit()
@@ -47,7 +49,7 @@ class Canvas:
         self._limits = []
 
     def draw(self, panels):
-        """Return the panels' moving part as SVG, and renew `background` if need be."""
+        """Return the panels' lines as SVG, and renew the layers below if need be."""
         found = self._fitted(panels)
         still = len({xlim for xlim, *_ in found}), *map(_still, panels)
         if still != self._still:
@@ -62,16 +64,14 @@ class Canvas:
         axes = self._figure.axes
         scaled = found, [_pinned(panel) for panel in panels]
         if scaled != self._scaled:
-            self._scales = ''
+            scales = ''
             for ax, panel, bounds in zip(axes, panels, found, strict=True):
                 scale(ax, *bounds)
                 pinned = [
                     _stroke(_path(ax, *xy), PINNED) for xy in panel.pinned.values()
                 ]
-                self._scales += _ticks(ax, self.height) + _clipped(
-                    ax, self.height, pinned
-                )
-            self._scaled = scaled
+                scales += _ticks(ax, self.height) + _clipped(ax, self.height, pinned)
+            self.scales, self._scaled = self._svg(scales, 'aria-hidden="true"'), scaled
         self._limits = found
         looks = styles(panels)
         inner = ''.join(
@@ -79,13 +79,14 @@ class Canvas:
             for ax, panel in zip(axes, panels, strict=True)
         )
         name = html.escape('; '.join(panel.name for panel in panels))
-        return (
-            f'<svg role="img" aria-label="{name}" width="{self.width}" '
-            f'height="{self.height}" style="display:block">{self._scales}{inner}</svg>'
-        )
+        return self._svg(inner, f'role="img" aria-label="{name}"')
+
+    def _svg(self, inner, what):
+        size = f'width="{self.width}" height="{self.height}"'
+        return f'<svg {what} {size} style="display:block">{inner}</svg>'
 
     def picture(self, panels):
-        """Return both layers, and the notes, as one `Picture`."""
+        """Return all layers, and the notes, as one `Picture`."""
         return filled(layout(panels, self._fitted(panels), self.columns, True), panels)
 
     def _fitted(self, panels):

@@ -10,21 +10,23 @@ from d2l_ext.canvas import Canvas
 class Stage:
     """A widget that shows panels, renewed as often as one likes; `view` is the widget.
 
-    The still background is an image, the lines above it SVG in an HTML widget: a new
-    set of lines costs about 2 kB and no flicker. Below stand sentences, which a
-    screen reader speaks when they change.
+    The still background is an image, scales and lines above it are SVG in a widget
+    each: a new set of lines costs about 2 kB and no flicker. Below stand sentences,
+    which a screen reader speaks when they change.
     """
 
     def __init__(self, columns=None):
         self.canvas = Canvas(columns)
         place = {'grid_area': 'a', 'margin': '0', 'max_width': 'none'}
         self._background = widgets.Image(format='png', layout=widgets.Layout(**place))
-        self._lines = widgets.HTML(layout=widgets.Layout(**place))
+        self._scales, self._lines = (
+            widgets.HTML(layout=widgets.Layout(**place)) for _ in range(2)
+        )
         self._status = widgets.HTML(
             layout=widgets.Layout(height='92px', overflow='auto')
         )
         self._picture = widgets.GridBox(
-            [self._background, self._lines],
+            [self._background, self._scales, self._lines],
             layout=widgets.Layout(grid_template_areas='"a"', overflow='hidden'),
         )
         self.view = widgets.VBox([self._picture, self._status])
@@ -38,7 +40,7 @@ class Stage:
             self._background.layout.width = self._picture.layout.width = width
             self._background.layout.height = self._picture.layout.height = height
             self._background.value = self.canvas.background
-        self._lines.value = self._svg
+        self._scales.value, self._lines.value = self.canvas.scales, self._svg
         self.say(' '.join(dict.fromkeys(p.note for p in panels if p.note)), *also)
 
     def fade(self):

@@ -199,7 +199,8 @@ def test_ticks_and_grid_lie_where_matplotlib_would_draw_them(log):
     canvas = Canvas(columns=1)
     canvas.draw([panel([1, 2], log=not log)] * 2)
     shown = [panel([1, 2]), panel([0.02, 700], log=log)]
-    svg, drawn = canvas.draw(shown), canvas.picture(shown).figure
+    canvas.draw(shown)
+    svg, drawn = canvas.scales, canvas.picture(shown).figure
     drawn.canvas.draw()
     true, grid = [], []
     for ax in drawn.axes:
@@ -266,7 +267,8 @@ def test_given_limits_are_kept():
 @pytest.mark.parametrize('log', [False, True])
 def test_whatever_the_data_there_is_a_picture(y, log):
     assert figure(panel(y, log=log)).png
-    assert 'nan' not in Canvas().draw([panel(y, log=log)])
+    canvas = Canvas()
+    assert 'nan' not in canvas.draw([panel(y, log=log)]) + canvas.scales
 
 
 def test_the_second_line_is_dashed_in_the_moving_layer_too():
@@ -283,6 +285,18 @@ def test_labels_are_escaped():
     svg = Canvas().draw([panel(title='<a & "b">', verticals={'<i>': 1})])
     assert '<a' not in svg
     assert '<i>' not in svg
+
+
+def test_the_scales_are_made_again_only_when_they_must_be():
+    canvas = Canvas()
+    svg, first = canvas.draw([panel([1, 2, 3])]), canvas.scales
+    assert canvas.draw([panel([1, 3, 2], verticals={'here': 1})]) != svg
+    assert canvas.scales is first
+    pinned = {'pinned': ([0, 1], [1, 2])}
+    for other in panel([1, 2, 9]), panel(pinned=pinned), panel(log=True):
+        before = canvas.scales
+        canvas.draw([other])
+        assert canvas.scales != before
 
 
 def test_moving_the_lines_is_quick_and_small():
