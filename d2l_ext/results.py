@@ -46,8 +46,9 @@ class Paired(NamedTuple):
     n: int
 
     def __repr__(self):
-        error = f' ± {self.error:.3f}' if self.n > 1 else ''
-        return f'{self.mean:+.3f}{error} over {self.n} seed{"s" * (self.n != 1)}'
+        digits = '.3f' if abs(self.mean) < 1000 else '.1e'  # a loss that ran away
+        error = f' ± {self.error:{digits}}' if self.n > 1 else ''
+        return f'{self.mean:+{digits}}{error} over {self.n} seed{"s" * (self.n != 1)}'
 
     @property
     def error(self):

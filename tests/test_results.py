@@ -2,9 +2,11 @@
 
 import math
 import random
+import re
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -234,3 +236,27 @@ def test_failed_is_told_by_the_loss_of_guessing():
         [True, False, True]
     )
     assert sum(map(failed, load('square_root_1.0'))) == 5
+
+
+def ended(name):
+    """Return the test accuracy of the runs that learned, as the README writes it."""
+    runs = load(name)
+    ends = [run.test_acc[-1] for run in runs if not failed(run)]
+    mean = f'{statistics.fmean(ends):.3f}' if ends else 'none'
+    if len(ends) > 1:
+        mean += f' ± {statistics.stdev(ends):.3f}'
+    return mean if len(ends) == len(runs) else f'{mean} ({len(ends)} of {len(runs)})'
+
+
+def test_the_readmes_results_are_those_recorded():
+    readme = (Path(__file__).parents[1] / 'README.md').read_text(encoding='utf-8')
+    rows = re.findall(
+        r'^\| (.+?) \| (0\.\d+) \| (.*?) \| (.+?) \|$', readme, re.MULTILINE
+    )
+    names = {title: name for name, title in reversed(BOOK_ROWS.items())}
+    assert [title for title, *_ in rows] == [*BOOK_RESULTS]
+    for title, book, printed, meant in rows:
+        assert book == f'{BOOK_RESULTS[title][2]:.3f}'
+        name = names[title]
+        assert meant == ended(name)
+        assert printed == ('' if title == 'constant' else ended(f'{name}_printed'))
