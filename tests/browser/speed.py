@@ -45,19 +45,24 @@ def echo():
 echo()
 """
 INTERACT = """
-import ipywidgets
 %matplotlib inline
-explorer = _
-name = max(explorer.controls, key=lambda n: getattr(explorer.controls[n], 'positions', 0))
-control = explorer.controls[name]
+def plain(explorer):
+    import ipywidgets
 
-def draw(position):
-    panels = explorer.function(**{**explorer.values, name: control.at(position)})
-    return plots.figure(*[panels] if isinstance(panels, Panel) else panels).figure
+    places = {n: getattr(c, 'positions', 0) for n, c in explorer.controls.items()}
+    name = max(places, key=places.get)
+    control = explorer.controls[name]
 
-ipywidgets.interact(draw, position=ipywidgets.IntSlider(
-    control.position(control.value), 0, control.positions, readout=False,
-    layout=ipywidgets.Layout(width='300px')))
+    def draw(position):
+        panels = explorer.function(**{**explorer.values, name: control.at(position)})
+        return plots.figure(*[panels] if isinstance(panels, Panel) else panels).figure
+
+    layout = ipywidgets.Layout(width='300px')
+    begin, end = control.position(control.value), control.positions
+    slider = ipywidgets.IntSlider(begin, 0, end, readout=False, layout=layout)
+    ipywidgets.interact(draw, position=slider)
+
+plain(_)
 """
 READY = """() => globalThis.jupyterapp?.shell.currentWidget?.sessionContext
     ?.session?.kernel?.status === 'idle'"""
