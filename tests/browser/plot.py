@@ -137,8 +137,8 @@ class Plot:
 
     @property
     def handling(self):
-        """The ms for which the kernel was busy with each value that a step sent it."""
-        return [ms for step in self.steps for ms in step['kernel']]
+        """The ms for which the kernel was busy with each value it was sent."""
+        return [ms for seen in (*self.steps, *self.drags) for ms in seen['kernel']]
 
 
 def ink(frame, box):
