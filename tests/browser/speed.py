@@ -6,9 +6,9 @@ Runs each notebook in JupyterLab and moves the longest slider of its first explo
 single steps and drags of 2 s at 60 moves/s. In turns with it, in cells beside it, the
 floor, a slider that moves a bar, and the same plot by `interact`. Prints a Markdown
 table with medians (95th percentiles); its first row is the floor in a notebook that
-holds nothing else, which the targets are set against. Fails where a picture is missing, jumps or
-shows another value than the slider, where the console has errors, and where the targets
-of speed are missed.
+holds nothing else, which the targets are set against. Fails where a picture is missing,
+jumps or shows another value than the slider, where the console has errors, and where
+the targets of speed are missed.
 
 --quick: runs to the explorer, times the first notebook alone, against targets that a
 busy machine meets too.
