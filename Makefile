@@ -20,6 +20,7 @@ ARGS =
 BIN = .venv/bin
 LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
 	--ServerApp.jpserver_extensions=d2l_ext.nodelay=True \
+	--LabApp.app_settings_dir='$(CURDIR)/d2l_ext/lab' \
 	$(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from d2l_ext.controls import Log
-from tests.browser.lab import CHROMIUM, FLAGS, NODELAY, scratch, serve
+from tests.browser.lab import CHROMIUM, FLAGS, NODELAY, SETTINGS, scratch, serve
 
 EXPLORER = """
 from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
@@ -50,7 +50,7 @@ def browser():
 def server():
     """A JupyterLab of its own: (its address, the folder it serves)."""
     pytest.importorskip('jupyterlab')
-    with serve(NODELAY) as server:
+    with serve(NODELAY, SETTINGS) as server:
         yield server
 
 
@@ -149,6 +149,27 @@ def test_an_explorer_by_keyboard(lab, tmp_path):
     page.get_by_role('button', name='Reset').press('Enter')
     assert settled(page, 'peaks at 0.3 in epoch 5') == first
     assert rate.input_value() == '0.3'
+    assert page.errors == []
+
+
+def test_a_move_fetches_nothing_and_leaves_the_toolbar_alone(lab):
+    page = lab(EXPLORER)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    page.wait_for_timeout(1000)
+    page.evaluate("""() => {
+        globalThis.changes = 0;
+        const toolbar = document.querySelector('.jp-NotebookPanel-toolbar');
+        new MutationObserver((all) => { changes += all.length; }).observe(
+            toolbar, {subtree: true, childList: true, attributes: true});
+    }""")
+    fetched = []
+    page.on('request', lambda request: fetched.append(request.url))
+    rate = Log(0.3, 0.01, 10)
+    page.locator('.noUi-handle').first.press('ArrowRight')
+    settled(page, f'peaks at {rate.at(rate.position(0.3) + 1):.4g} in epoch 5')
+    page.wait_for_timeout(300)
+    assert fetched == []
+    assert page.evaluate('changes') == 0
     assert page.errors == []
 
 

@@ -1,8 +1,9 @@
-"""The server extension, in a real Jupyter Server and in one that has changed."""
+"""What `make lab` changes of Jupyter: its server, and JupyterLab's own settings."""
 
 import asyncio
 import logging
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -98,3 +99,25 @@ def test_another_websocket_goes_on_as_it_was(caplog):
     made = nodelay.without_delay(Connection)(websocket_handler='of another kind')
     assert made.connect() == 'connected'
     assert "does nothing: no set_nodelay in 'of another kind'" in caplog.text
+
+
+def test_jupyterlab_knows_what_it_is_asked(tmp_path):
+    config = pytest.importorskip('jupyterlab_server.config')
+    from jupyterlab.commands import get_app_dir
+    from jupyterlab_server.settings_utils import get_settings
+
+    lab, app = Path(nodelay.__file__).parent / 'lab', Path(get_app_dir())
+    disabled = config.get_page_config([], str(lab))['disabledExtensions']
+    assert '@jupyterlab/application-extension:faviconbusy' in disabled
+    texts = [path.read_text() for path in (app / 'static').glob('*.js')]
+    for plugin in disabled:
+        assert any(f"'{plugin}'" in text or f'"{plugin}"' in text for text in texts)
+
+    tracker = '@jupyterlab/notebook-extension:tracker'
+    settings, warnings = get_settings(
+        str(lab), str(app / 'schemas'), str(tmp_path), schema_name=tracker
+    )
+    schema = settings['schema']
+    assert schema['properties']['kernelStatus']['default']['showOnStatusBar']
+    assert 'showOnStatusBar' in str(schema['definitions'])
+    assert not any(warnings)
