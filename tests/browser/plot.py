@@ -135,8 +135,12 @@ class Plot:
         ends = [(d['inputs'][-1][0], d['pictures'][-1][0]) for d in self.drags]
         return statistics.median(shown - moved for moved, shown in ends)
 
+    async def ask(self):
+        """Ask the kernel what each new value took: `handled`, in ms."""
+        self.handled = await self.probe.evaluate('probe => probe.times()')
+
     @property
-    def handling(self):
+    def busy(self):
         """The ms for which the kernel was busy with each value it was sent."""
         return [ms for seen in (*self.steps, *self.drags) for ms in seen['kernel']]
 

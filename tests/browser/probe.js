@@ -73,6 +73,15 @@
     },
   };
 
+  // the kernel's own times, by the widget that it was sent a value of
+  probe.times = async () => {
+    const code = "__import__('json').dumps(__import__('ipywidgets').Widget.times)";
+    const {content} = await sessionContext.session.kernel.requestExecute(
+      {code: '', silent: true, user_expressions: {times: code}}).done;
+    const text = content.user_expressions.times.data['text/plain'];
+    return JSON.parse(text.slice(1, -1))[probe.slider];
+  };
+
   // only what changed is looked at: a look costs as much as a small picture
   let changed = true;
   new MutationObserver(() => { changed = true; }).observe(
@@ -105,7 +114,9 @@
     const parent = msg.parent_header?.msg_id;
     if (direction === 'send') {
       const value = data?.state?.value;
-      if (msg_type === 'comm_msg' && value !== undefined) probe.sent[msg_id] = value;
+      if (msg_type !== 'comm_msg' || value === undefined) return;
+      probe.sent[msg_id] = value;
+      probe.slider = msg.content.comm_id;
     } else if (parent in probe.sent) {
       const value = probe.sent[parent];
       const text = data?.state?.value;
