@@ -33,7 +33,7 @@ def field(control, label, width, slider_width='300px'):
     if not isinstance(control, (Slider, Snap)):
         return (box,)
     # whole positions: a slider of floats rounds in the browser, and sends that back
-    handle = widgets.IntSlider(
+    handle = Handle(
         control.position(control.value),
         min=0,
         max=control.positions,
@@ -60,6 +60,16 @@ def button(text, tooltip, action):
     made.layout.width, made.layout.align_self = 'auto', 'flex-start'
     made.on_click(lambda _: action())
     return made
+
+
+class Handle(widgets.IntSlider):
+    """A slider that the kernel does not tell its own news.
+
+    ipywidgets 8 echoes every value to the page that sent it, and the page is busy with
+    that while the picture waits.
+    """
+
+    value = traitlets.CInt(0).tag(sync=True, echo_update=False)
 
 
 class PointsBox(widgets.VBox):
