@@ -17,6 +17,7 @@ from d2l_ext.plots import (
     MARK,
     PINNED,
     Picture,
+    Plane,
     Style,
     beside,
     filled,
@@ -24,7 +25,6 @@ from d2l_ext.plots import (
     limits,
     scale,
     styles,
-    trace,
 )
 
 
@@ -42,6 +42,7 @@ class Canvas:
         self.background, self.scales = b'', ''
         self.width = self.height = 0
         self._figure = self._still = self._scaled = None
+        self._planes = []
         self.fit()
 
     def fit(self):
@@ -61,22 +62,23 @@ class Canvas:
             self.width, self.height = self._figure.canvas.get_width_height()
             self.background = Picture(self._figure, '').png
             self._still, self._scaled = still, None
-        axes = self._figure.axes
         scaled = found, [_pinned(panel) for panel in panels]
         if scaled != self._scaled:
-            scales = ''
-            for ax, panel, bounds in zip(axes, panels, found, strict=True):
+            axes, scales = self._figure.axes, ''
+            for ax, bounds in zip(axes, found, strict=True):
                 scale(ax, *bounds)
+            self._planes = [Plane(ax) for ax in axes]
+            for ax, plane, panel in zip(axes, self._planes, panels, strict=True):
                 pinned = [
-                    _stroke(_path(ax, *xy), PINNED) for xy in panel.pinned.values()
+                    _stroke(_path(plane, *xy), PINNED) for xy in panel.pinned.values()
                 ]
-                scales += _ticks(ax, self.height) + _clipped(ax, self.height, pinned)
+                scales += _ticks(ax, self.height) + _clipped(plane, pinned)
             self.scales, self._scaled = self._svg(scales, 'aria-hidden="true"'), scaled
         self._limits = found
         looks = styles(panels)
         inner = ''.join(
-            _overlay(ax, self.height, panel, looks)
-            for ax, panel in zip(axes, panels, strict=True)
+            _overlay(plane, panel, looks)
+            for plane, panel in zip(self._planes, panels, strict=True)
         )
         name = html.escape('; '.join(panel.name for panel in panels))
         return self._svg(inner, f'role="img" aria-label="{name}"')
@@ -142,43 +144,41 @@ def _marks(axis, begin, end, labelled):
     return [(x, name) for x, name, on in zip(pixels, names, inside) if on]
 
 
-def _overlay(ax, height, panel, styles):
+def _overlay(plane, panel, styles):
     """Return the SVG of one panel's bands, marks and lines, clipped to its axes."""
-    x0, y0, width, tall = ax.bbox.bounds
+    _, _, width, height = map(_tenths, plane.bounds)
     out = []
     for label, (x, low, high) in panel.bands.items():
         edge = np.r_[x, x[::-1]], np.r_[low, high[::-1]]
         fill = f'fill="{styles[label].color}" fill-opacity=".2"'
-        out.append(f'<path d="{_path(ax, *edge, simplify=False)}" {fill}/>')
+        out.append(f'<path d="{_path(plane, *edge, simplify=False)}" {fill}/>')
     for text, at in panel.verticals.items():
-        x = _tenths(ax.transData.transform((at, ax.get_ylim()[0]))[0] - x0)
-        way = beside(ax, at)
-        out.append(_stroke(f'M{x},0V{_tenths(tall)}', MARK))
+        x, _ = map(_tenths, plane.at(at, plane.ax.get_ylim()[0]))
+        way = beside(plane.ax, at)
+        out.append(_stroke(f'M{x},0V{height}', MARK))
         out.append(_text(text, x + 30 * way, 115, 'start' if way > 0 else 'end'))
     for text, at in panel.horizontals.items():
-        y = ax.transData.transform((ax.get_xlim()[0], at))[1]
-        y = _tenths(y0 + tall - y)
-        out.append(_stroke(f'M0,{y}H{_tenths(width)}', MARK))
-        out.append(_text(text, _tenths(width) - 30, y - 40, 'end'))
+        _, y = map(_tenths, plane.at(plane.ax.get_xlim()[0], at))
+        out.append(_stroke(f'M0,{y}H{width}', MARK))
+        out.append(_text(text, width - 30, y - 40, 'end'))
     for label, (x, y) in panel.lines.items():
-        path, style = _path(ax, x, y), styles[label]
+        path, style = _path(plane, x, y), styles[label]
         if np.isfinite(x + y).sum() == 1:
             path, style = path + 'h0', Style(style.color, (), 2.5 * style.width)
         out.append(_stroke(path, style))
-    return _clipped(ax, height, out)
+    return _clipped(plane, out)
 
 
-def _clipped(ax, height, shapes):
+def _clipped(plane, shapes):
     """Return shapes, in tenths of a pixel from the axes' corner, as SVG clipped to it.
 
     The inner svg's own viewport clips, so no ids are needed that could meet another
     picture's on the page.
     """
-    x0, y0, width, tall = ax.bbox.bounds
+    x, y, width, height = plane.bounds
     return (
-        f'<svg x="{x0:.1f}" y="{height - y0 - tall:.1f}" width="{width:.1f}" '
-        f'height="{tall:.1f}" viewBox="0 0 {10 * width:.0f} {10 * tall:.0f}">'
-        f'{"".join(shapes)}</svg>'
+        f'<svg x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" '
+        f'viewBox="0 0 {10 * width:.0f} {10 * height:.0f}">{"".join(shapes)}</svg>'
     )
 
 
@@ -186,12 +186,11 @@ def _tenths(pixels):
     return round(10 * float(np.clip(pixels, -1e4, 1e4)))
 
 
-def _path(ax, x, y, simplify=True):
-    pixels, begins = trace(ax, x, y, simplify)
-    corner = ax.bbox.x0, ax.bbox.y1
-    points = np.clip((pixels - corner) * (10, -10), -1e5, 1e5)
+def _path(plane, x, y, simplify=True):
+    pixels, begins = plane.trace(x, y, simplify)
+    points = np.rint(np.clip(10 * pixels, -1e5, 1e5)).astype(int).tolist()
     path, last = [], (None, None)
-    for begin, point in zip(begins, np.rint(points).astype(int).tolist(), strict=True):
+    for begin, point in zip(begins.tolist(), points, strict=True):
         across, down = point
         if begin:
             path.append(f'M{across},{down}')

@@ -32,6 +32,8 @@ def check(scheduler, num_epochs, per='epoch', batches_per_epoch=94, stability=No
         raise TypeError(
             f'{scheduler!r} follows the losses of a run and cannot be checked before it'
         )
+    if per not in ('epoch', 'update'):
+        raise ValueError(f"per must be 'epoch' or 'update', got {per!r}")
     num_epochs = whole_number('num_epochs', num_epochs)
     batches = whole_number('batches_per_epoch', batches_per_epoch)
     n = num_epochs * (batches if per == 'update' else 1)
@@ -54,13 +56,14 @@ class _Run:
     def __init__(self, scheduler, per, n):
         self.per, self.n = per, n
         if isinstance(scheduler, Scheduler):
-            self.rate = lambda t: scheduled_lr(scheduler, per, t, t)
-            self.times = range(n)
+            self.rate, self.times = scheduler.lr, range(n)
             if n > 1000 and not _winding(scheduler):  # a slider waits: 400 will do
                 early = (round(1.1**k) for k in range(math.ceil(math.log(n, 1.1))))
                 times = {*range(40), *range(0, n, n // 300), *early, n - 1}
                 self.times = sorted(t for t in times if t < n)
-            self.lrs = [self.rate(t) for t in self.times]
+            self.lrs = [*map(self.rate, self.times)]  # a look at each t would cost more
+            if not all(0 <= lr < math.inf for lr in self.lrs):
+                self.lrs = [scheduled_lr(scheduler, per, t, t) for t in self.times]
         else:
             self.times, self.lrs = range(n), list(_rates(scheduler, per, n))
             self.rate = self.lrs.__getitem__

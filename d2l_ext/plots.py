@@ -137,19 +137,21 @@ def limits(panel, previous=None):
     """
     log = bool(panel.log)
     old = previous[:2] if previous and previous[2] == log else (None, None)
-    x = _merged('xlim', panel.xlim, _fit_x(panel.x), old[0], False)
-    y = _merged('ylim', panel.ylim, _fit_y(panel.y, log), old[1], log)
+    x = _merged('xlim', panel.xlim, lambda: _fit_x(panel.x), old[0], False)
+    y = _merged('ylim', panel.ylim, lambda: _fit_y(panel.y, log), old[1], log)
     return x, y, log
 
 
-def _merged(name, given, fit, old, log):
-    if old:
-        size = np.log if log else np.asarray
-        grown = min(old[0], fit[0]), max(old[1], fit[1])
-        fit = fit if np.ptp(size(fit)) < np.ptp(size(grown)) / 5 else grown
+def _merged(name, given, fitted, old, log):
     low, high = given or (None, None)
-    low = fit[0] if low is None or (log and low <= 0) else low
-    high = fit[1] if high is None else high
+    if low is None or high is None or (log and low <= 0):
+        fit = fitted()
+        if old:
+            size = np.log if log else np.asarray
+            grown = min(old[0], fit[0]), max(old[1], fit[1])
+            fit = fit if np.ptp(size(fit)) < np.ptp(size(grown)) / 5 else grown
+        low = fit[0] if low is None or (log and low <= 0) else low
+        high = fit[1] if high is None else high
     if not low < high:
         raise ValueError(f'{name} must rise, got {(low, high)}: give other limits')
     return float(low), float(high)
@@ -350,18 +352,39 @@ def beside(ax, x):
     return 1 if x < low + 0.7 * (high - low) else -1
 
 
-def trace(ax, x, y, simplify=True):
-    """Return where (x, y) lies on `ax`: pixels, shape (n, 2), and which begin a line.
+class Plane:
+    """Where numbers lie in axes, as these are scaled now, in pixels from their corner.
 
-    With `simplify`, points that cannot be seen are left out; y counts upwards.
+    That is the upper left one, y counts downwards. `bounds` are the corner, from the
+    picture's own, and the width and height of the axes `ax`. Matplotlib by itself would
+    look all that up anew for each line of each picture.
     """
-    transform, box = ax.transData, ax.bbox.padded(9).extents
-    # Path.cleaned(transform) alone would ignore a logarithmic axis
-    path = transform.transform_path_non_affine(Path(np.column_stack([x, y])))
-    path = path.cleaned(
-        transform=transform.get_affine(),
-        remove_nans=True,
-        clip=tuple(box) if simplify else None,
-        simplify=simplify,
-    )
-    return path.vertices[:-1], path.codes[:-1] == Path.MOVETO
+
+    def __init__(self, ax):
+        left, low, width, height = ax.bbox.bounds
+        top = ax.figure.bbox.height - low - height
+        self.ax, self.bounds = ax, (left, top, width, height)
+        self._data = ax.transData.frozen()
+        self._affine = self._data.get_affine()
+        self._box = tuple(ax.bbox.padded(9).extents)
+        self._corner, self._down = np.array([left, low + height]), np.array([1, -1])
+
+    def at(self, x, y):
+        """Return where a point lies, (across, down)."""
+        return (self._data.transform((x, y)) - self._corner) * self._down
+
+    def trace(self, x, y, simplify=True):
+        """Return where a line goes, shape (n, 2), and which of the points begin a part.
+
+        With `simplify`, points that cannot be seen are left out.
+        """
+        # Path.cleaned(transform) alone would ignore a logarithmic axis
+        path = self._data.transform_path_non_affine(Path(np.column_stack([x, y])))
+        path = path.cleaned(
+            transform=self._affine,
+            remove_nans=True,
+            clip=self._box if simplify else None,
+            simplify=simplify,
+        )
+        points = (path.vertices[:-1] - self._corner) * self._down
+        return points, path.codes[:-1] == Path.MOVETO

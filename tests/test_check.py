@@ -258,3 +258,12 @@ def test_a_decay_of_torch_that_runs_under_the_warmup(torch):
     assert check(schedules.SequentialLR(optimizer, parts, [5]), 40) == []
     (said,) = check(schedules.LinearLR(sgd(torch), 0.1, 1, 50), 40)
     assert said.startswith('The warmup is not over when the run ends')
+
+
+@pytest.mark.parametrize('rate', [float('nan'), float('inf'), -1])
+def test_a_rate_that_is_none_is_said(rate):
+    scheduler = LambdaScheduler(lambda t: 0.1 if t < 20 else rate, base_lr=1)
+    with pytest.raises(ValueError, match='epoch 20'):
+        check(scheduler, 30)
+    with pytest.raises(ValueError, match='per must be'):
+        check(scheduler, 30, per='day')
