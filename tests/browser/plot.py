@@ -120,6 +120,14 @@ class Plot:
         return statistics.median(rates)
 
     @property
+    def moves(self):
+        """New values of the slider per second, the median of the drags."""
+        spans = [
+            (d['inputs'], d['inputs'][-1][0] - d['inputs'][0][0]) for d in self.drags
+        ]
+        return statistics.median(1000 * len(inputs) / ms for inputs, ms in spans)
+
+    @property
     def age(self):
         """The ms since the slider stood where a picture shows it, as it appears."""
         ages = []

@@ -17,7 +17,9 @@
     return node.complete && node.naturalWidth ? node.src : '';
   };
   const place = () => {
-    const {top, height} = area.querySelector(what).getBoundingClientRect();
+    const node = area.querySelector(what);
+    if (!node) return 'no picture';
+    const {top, height} = node.getBoundingClientRect();
     const whole = area.getBoundingClientRect();
     return [top - whole.top, height, whole.height].map(Math.round).join();
   };

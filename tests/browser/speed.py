@@ -170,11 +170,13 @@ def missed(floor, explorer, plain, quick):
     """Return the targets that are missed, as sentences.
 
     No slider that the kernel answers beats the floor: where that takes more than a
-    fifth of `interact`, a step may take the floor and a frame of the screen.
+    fifth of `interact`, a step may take the floor and a frame of the screen. Nor has a
+    slider of few positions more pictures than it has values.
     """
     median, frame = statistics.median, 1000 / 60
     step, bare, slow = (median(plot.waits) for plot in (explorer, floor, plain))
-    shown, most, drawn = (1000 / plot.rate for plot in (explorer, floor, plain))
+    shown, drawn = 1000 / explorer.rate, 1000 / plain.rate
+    least = 1000 / min(floor.rate, explorer.moves)
     handler, kernel = median(explorer.handled), median(explorer.busy)
     if quick:  # shares of what the same machine did meanwhile
         targets = {
@@ -188,8 +190,8 @@ def missed(floor, explorer, plain, quick):
             'handler': (handler, 3),
             'step': (step, 1.5 * bare + 10),
             'step, of interact': (step, max(slow / 5, bare + frame)),
-            'ms a picture': (shown, most / 0.9),
-            'ms a picture, of interact': (shown, drawn / 5),
+            'ms a picture': (shown, least / 0.9),
+            'ms a picture, of interact': (shown, max(drawn / 5, least)),
         }
     return [
         f'{explorer.name}: {what} {is_:.1f} ms, at most {most:.1f} ms wanted'
