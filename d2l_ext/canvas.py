@@ -68,11 +68,11 @@ class Canvas:
             for ax, bounds in zip(axes, found, strict=True):
                 scale(ax, *bounds)
             self._planes = [Plane(ax) for ax in axes]
-            for ax, plane, panel in zip(axes, self._planes, panels, strict=True):
+            for plane, panel in zip(self._planes, panels, strict=True):
                 pinned = [
                     _stroke(_path(plane, *xy), PINNED) for xy in panel.pinned.values()
                 ]
-                scales += _ticks(ax, self.height) + _clipped(plane, pinned)
+                scales += _ticks(plane) + _clipped(plane, pinned)
             self.scales, self._scaled = self._svg(scales, 'aria-hidden="true"'), scaled
         self._limits = found
         looks = styles(panels)
@@ -106,10 +106,10 @@ def _pinned(panel):
     return [(x.tobytes(), y.tobytes()) for x, y in panel.pinned.values()]
 
 
-def _ticks(ax, height):
+def _ticks(plane):
     """Return the SVG of an axes' grid, ticks and their labels, where Matplotlib's are."""
-    left, low, right, high = ax.bbox.extents
-    top, bottom = height - high, height - low
+    ax, (left, top, width, height) = plane.ax, plane.bounds
+    right, bottom = left + width, top + height
     grid, ticks, below, left_of = [], [], [], []
     for x, name in _marks(ax.xaxis, left, right, 'labelbottom'):
         grid.append(f'M{x:.1f},{top:.1f}V{bottom:.1f}')

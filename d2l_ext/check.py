@@ -5,7 +5,7 @@ import math
 import warnings
 
 from d2l_ext.schedulers import LambdaScheduler, PlateauScheduler, Scheduler
-from d2l_ext.training import scheduled_lr, whole_number
+from d2l_ext.training import known_unit, scheduled_lr, whole_number
 
 EARLY = 0.05  # over in this share of a run: its lengths were meant for another one
 
@@ -32,8 +32,7 @@ def check(scheduler, num_epochs, per='epoch', batches_per_epoch=94, stability=No
         raise TypeError(
             f'{scheduler!r} follows the losses of a run and cannot be checked before it'
         )
-    if per not in ('epoch', 'update'):
-        raise ValueError(f"per must be 'epoch' or 'update', got {per!r}")
+    known_unit(per)
     num_epochs = whole_number('num_epochs', num_epochs)
     batches = whole_number('batches_per_epoch', batches_per_epoch)
     n = num_epochs * (batches if per == 'update' else 1)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from d2l_ext.schedulers import PlateauScheduler, Scheduler
+from d2l_ext.training import known_unit
 
 
 class Plan(NamedTuple):
@@ -132,8 +133,7 @@ def planned_rates(scheduler, num_epochs, per='epoch', batches_per_epoch=235):
             f'{scheduler!r} follows the losses of a run and cannot be drawn '
             'before it: draw the History of the run'
         )
-    if per not in ('epoch', 'update'):
-        raise ValueError(f"per must be 'epoch' or 'update', got {per!r}")
+    known_unit(per)
     count = _count('num_epochs', num_epochs)
     if per == 'update':
         count *= _count('batches_per_epoch', batches_per_epoch)

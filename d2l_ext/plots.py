@@ -144,13 +144,15 @@ def limits(panel, previous=None):
 
 def _merged(name, given, fitted, old, log):
     low, high = given or (None, None)
-    if low is None or high is None or (log and low <= 0):
+    if low is not None and log and low <= 0:
+        low = None
+    if low is None or high is None:
         fit = fitted()
         if old:
             size = np.log if log else np.asarray
             grown = min(old[0], fit[0]), max(old[1], fit[1])
             fit = fit if np.ptp(size(fit)) < np.ptp(size(grown)) / 5 else grown
-        low = fit[0] if low is None or (log and low <= 0) else low
+        low = fit[0] if low is None else low
         high = fit[1] if high is None else high
     if not low < high:
         raise ValueError(f'{name} must rise, got {(low, high)}: give other limits')

@@ -14,7 +14,7 @@ from d2l_ext.schedulers import (
     PlateauScheduler,
     Scheduler,
 )
-from d2l_ext.training import whole_number
+from d2l_ext.training import known_unit, whole_number
 
 
 def code(scheduler, library, num_epochs, per='epoch', batches_per_epoch=94):
@@ -37,8 +37,7 @@ def code(scheduler, library, num_epochs, per='epoch', batches_per_epoch=94):
     if library not in LIBRARIES:
         wanted = ', '.join(LIBRARIES)
         raise ValueError(f'library must be one of {wanted}, got {library!r}')
-    if per not in ('epoch', 'update'):
-        raise ValueError(f"per must be 'epoch' or 'update', got {per!r}")
+    known_unit(per)
     if not isinstance(scheduler, Scheduler) or isinstance(scheduler, PlateauScheduler):
         raise TypeError(
             f'scheduler must be one of d2l_ext.schedulers that is a function of time, '

@@ -161,6 +161,19 @@ def whole_number(name, value, at_least=1):
     return number
 
 
+def known_unit(per):
+    """Return `per`, the unit that a schedule counts in.
+
+    Raises ValueError unless it is 'epoch' or 'update'.
+
+    >>> known_unit('epoch')
+    'epoch'
+    """
+    if per not in ('epoch', 'update'):
+        raise ValueError(f"per must be 'epoch' or 'update', got {per!r}")
+    return per
+
+
 def scheduled_lr(scheduler, per, epoch, update, metrics=()):
     """Return the rate of an update, in the unit that `per` names.
 
@@ -171,8 +184,7 @@ def scheduled_lr(scheduler, per, epoch, update, metrics=()):
     >>> scheduled_lr(lambda t: 0.5 / (t + 1), 'epoch', epoch=1, update=94)
     0.25
     """
-    if per not in ('epoch', 'update'):
-        raise ValueError(f"per must be 'epoch' or 'update', got {per!r}")
+    known_unit(per)
     if isinstance(scheduler, PlateauScheduler):
         return scheduler.at(metrics)
     lr = float(scheduler(epoch if per == 'epoch' else update))

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 PROBE = Path(__file__).with_name('probe.js').read_text()
+KEYS = 'ArrowRight', 'ArrowLeft'
 SECONDS, RATE = 2, 60  # of a drag, and its moves per second
 
 
@@ -19,6 +20,7 @@ class Plot:
     def __init__(self, name, page, cell):
         self.name, self.page, self.cell = name, page, cell
         self.steps, self.drags, self.wrong = [], [], []
+        self.key = KEYS[0]
 
     async def watch(self):
         """Put the probe into the cell's page."""
@@ -26,8 +28,11 @@ class Plot:
         self.probe = await self.page.evaluate_handle(PROBE, self.cell)
         await self.page.wait_for_timeout(300)
 
-    async def step(self, key='ArrowRight'):
-        """Press a key on the slider."""
+    async def step(self, key=None):
+        """Press a key on the slider: the arrow right, and from the end on the left."""
+        if key is None:
+            ends = await self.probe.evaluate('probe => probe.ends()')
+            self.key = key = dict(zip(ends, KEYS)).get(True, self.key)
         await self.probe.evaluate('probe => { probe.focus(); probe.start(); }')
         await self.page.keyboard.press(key)
         self.steps.append(await self._seen(quiet=100))
@@ -99,6 +104,14 @@ class Plot:
         self._check(len(seen['places']) == 1, jumped)
         return seen
 
+    def _a_second(self, what):
+        rates = []
+        for drag in self.drags:
+            begin, end = drag['inputs'][0][0], drag['inputs'][-1][0]
+            seen = sum(begin <= t <= end for t, _ in drag[what])
+            rates.append(1000 * seen / (end - begin))
+        return statistics.median(rates)
+
     def _check(self, right, sentence):
         if not right:
             self.wrong.append(f'{self.name}: {sentence}')
@@ -112,20 +125,12 @@ class Plot:
     @property
     def rate(self):
         """New pictures per second, the median of the drags."""
-        rates = []
-        for drag in self.drags:
-            begin, end = drag['inputs'][0][0], drag['inputs'][-1][0]
-            shown = sum(begin <= t <= end for t, _ in drag['pictures'])
-            rates.append(1000 * shown / (end - begin))
-        return statistics.median(rates)
+        return self._a_second('pictures')
 
     @property
     def moves(self):
         """New values of the slider per second, the median of the drags."""
-        spans = [
-            (d['inputs'], d['inputs'][-1][0] - d['inputs'][0][0]) for d in self.drags
-        ]
-        return statistics.median(1000 * len(inputs) / ms for inputs, ms in spans)
+        return self._a_second('inputs')
 
     @property
     def age(self):

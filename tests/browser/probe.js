@@ -37,6 +37,8 @@
     picture,
     value: () => Number(handle.getAttribute('aria-valuenow')),
     focus: () => handle.focus(),
+    ends: () => ['min', 'max'].map(  // at which it stands
+      (end) => probe.value() === Number(handle.getAttribute(`aria-value${end}`))),
     at: () => {
       const {x, y, width, height} = handle.getBoundingClientRect();
       const track = handle.closest('.noUi-base').getBoundingClientRect();
