@@ -1,7 +1,8 @@
-"""A long random walk over the controls of every explorer in every notebook."""
+"""Every explorer in every notebook: a long random walk over its controls."""
 
 import ast
 import pathlib
+import symtable
 
 import nbformat
 import numpy as np
@@ -58,11 +59,42 @@ def makers():
             call = made(statement)
             if call:
                 call.keywords = [k for k in call.keywords if k.arg != 'train']
-                found[f'{path.stem} {len(found)}'] = whole[:i], call
+                found[f'{path.stem} {len(found)}'] = whole[:i], call, whole[i + 1 :]
     return found
 
 
-def explorer(before, call):
+def names(statements, test):
+    """Return the names in statements, functions' too, whose symbol passes a test."""
+    source = ast.unparse(ast.Module(statements, []))
+    tables, found = [symtable.symtable(source, 'notebook', 'exec')], set()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        found |= {s.get_name() for s in table.get_symbols() if test(s, table)}
+    return found
+
+
+def bound(statements):
+    """Return the names that statements of a notebook bind in it."""
+    return names(statements, lambda s, in_: in_.get_type() == 'module' and is_bound(s))
+
+
+def is_bound(symbol):
+    return symbol.is_assigned() or symbol.is_imported()
+
+
+def looked_up(before, call):
+    """Return the notebook's names that an explorer's functions look up when called."""
+    functions = {s.name: s for s in before if isinstance(s, ast.FunctionDef)}
+    todo, found = [ast.Expr(call)], set()
+    while todo:
+        asked = names([todo.pop()], lambda s, in_: s.is_global())
+        todo += [functions[name] for name in asked - found if name in functions]
+        found |= asked
+    return found & bound(before)
+
+
+def explorer(before, call, _):
     """Return the explorer, made with the statements alone that it needs."""
     needed, count = [call], 0
     while len(needed) > count:
@@ -97,6 +129,13 @@ def drawn(control, rng):
 
 def test_there_are_explorers():
     assert len(MADE) >= 7
+
+
+@pytest.mark.parametrize('name', MADE)
+def test_a_later_cell_leaves_what_the_explorer_looks_up(name):
+    before, call, after = MADE[name]
+    changed = looked_up(before, call) & bound(after)
+    assert not changed, 'its slider would answer differently after Run All'
 
 
 @pytest.mark.parametrize('name', MADE)

@@ -108,7 +108,7 @@ class Plot:
         rates = []
         for drag in self.drags:
             begin, end = drag['inputs'][0][0], drag['inputs'][-1][0]
-            seen = sum(begin <= t <= end for t, _ in drag[what])
+            seen = sum(begin < t <= end for t, _ in drag[what])
             rates.append(1000 * seen / (end - begin))
         return statistics.median(rates)
 

@@ -137,20 +137,23 @@ async def seen(browser, url, folder, path, quick, timed):
         else:
             await explorer.watch()
         await explorer.film()
-        said = [f'{path.stem}: the console says {error}' for error in page.errors]
-        return explorer.wrong + said, plots
+        wrong = [sentence for plot in plots for sentence in plot.wrong]
+        wrong += [f'{path.stem}: the console says {error}' for error in page.errors]
+        return wrong, plots
 
 
 async def timing(plots):
-    """Time plots in turns, so that they share what else the machine does."""
+    """Time plots in turns, so that they share what else the machine does.
+
+    Stops where one shows something wrong: that is worth no time.
+    """
     for plot in plots:
         await plot.watch()
-    for _ in range(25):
+    for move in [Plot.step] * 25 + [Plot.drag] * 3:
         for plot in plots:
-            await plot.step()
-    for _ in range(3):
-        for plot in plots:
-            await plot.drag()
+            await move(plot)
+        if any(plot.wrong for plot in plots):
+            return
     for plot in plots:
         await plot.ask()
         print(row(plot), flush=True)
@@ -214,7 +217,7 @@ async def main(paths, quick):
                 timed = not quick or path == paths[0]
                 bad, plots = await seen(browser, url, folder, path, quick, timed)
                 wrong += bad
-                if timed:
+                if timed and not bad:
                     floor, *both = plots
                     wrong += missed(floor if quick else alone, *both, quick)
         less = {'without the server extension': [SETTINGS], 'nor the settings': []}
