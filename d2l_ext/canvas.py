@@ -41,8 +41,8 @@ class Canvas:
         self.columns = columns
         self.background, self.scales = b'', ''
         self.width = self.height = 0
-        self._figure = self._still = self._scaled = None
-        self._planes = []
+        self._figure = self._still = None
+        self._scaled = {}
         self.fit()
 
     def fit(self):
@@ -61,27 +61,34 @@ class Canvas:
                 ax.spines[:].set_visible(False)
             self.width, self.height = self._figure.canvas.get_width_height()
             self.background = Picture(self._figure, '').png
-            self._still, self._scaled = still, None
-        scaled = found, [_pinned(panel) for panel in panels]
-        if scaled != self._scaled:
-            axes, scales = self._figure.axes, ''
-            for ax, bounds in zip(axes, found, strict=True):
-                scale(ax, *bounds)
-            self._planes = [Plane(ax) for ax in axes]
-            for plane, panel in zip(self._planes, panels, strict=True):
-                pinned = [
-                    _stroke(_path(plane, *xy), PINNED) for xy in panel.pinned.values()
-                ]
-                scales += _ticks(plane) + _clipped(plane, pinned)
-            self.scales, self._scaled = self._svg(scales, 'aria-hidden="true"'), scaled
+            self._still, self._scaled = still, {}
+        planes, self.scales = self._scales(found, panels)
         self._limits = found
         looks = styles(panels)
         inner = ''.join(
             _overlay(plane, panel, looks)
-            for plane, panel in zip(self._planes, panels, strict=True)
+            for plane, panel in zip(planes, panels, strict=True)
         )
         name = html.escape('; '.join(panel.name for panel in panels))
         return self._svg(inner, f'role="img" aria-label="{name}"')
+
+    def _scales(self, found, panels):
+        """Return the planes of these limits and the SVG of scales and pinned lines."""
+        key = *found, *map(_pinned, panels)
+        if key not in self._scaled:  # a drag comes by again
+            if len(self._scaled) >= 100:
+                self._scaled.clear()
+            axes, scales = self._figure.axes, ''
+            for ax, bounds in zip(axes, found, strict=True):
+                scale(ax, *bounds)
+            planes = [Plane(ax) for ax in axes]
+            for ax, plane, panel in zip(axes, planes, panels, strict=True):
+                pinned = [
+                    _stroke(_path(plane, *xy), PINNED) for xy in panel.pinned.values()
+                ]
+                scales += _ticks(ax, plane) + _clipped(plane, pinned)
+            self._scaled[key] = planes, self._svg(scales, 'aria-hidden="true"')
+        return self._scaled[key]
 
     def _svg(self, inner, what):
         size = f'width="{self.width}" height="{self.height}"'
@@ -103,12 +110,12 @@ def _still(panel):
 
 
 def _pinned(panel):
-    return [(x.tobytes(), y.tobytes()) for x, y in panel.pinned.values()]
+    return tuple((x.tobytes(), y.tobytes()) for x, y in panel.pinned.values())
 
 
-def _ticks(plane):
+def _ticks(ax, plane):
     """Return the SVG of an axes' grid, ticks and their labels, where Matplotlib's are."""
-    ax, (left, top, width, height) = plane.ax, plane.bounds
+    left, top, width, height = plane.bounds
     right, bottom = left + width, top + height
     grid, ticks, below, left_of = [], [], [], []
     for x, name in _marks(ax.xaxis, left, right, 'labelbottom'):
@@ -153,12 +160,12 @@ def _overlay(plane, panel, styles):
         fill = f'fill="{styles[label].color}" fill-opacity=".2"'
         out.append(f'<path d="{_path(plane, *edge, simplify=False)}" {fill}/>')
     for text, at in panel.verticals.items():
-        x, _ = map(_tenths, plane.at(at, plane.ax.get_ylim()[0]))
-        way = beside(plane.ax, at)
+        x, _ = map(_tenths, plane.at(at, plane.ylim[0]))
+        way = beside(plane.xlim, at)
         out.append(_stroke(f'M{x},0V{height}', MARK))
         out.append(_text(text, x + 30 * way, 115, 'start' if way > 0 else 'end'))
     for text, at in panel.horizontals.items():
-        _, y = map(_tenths, plane.at(plane.ax.get_xlim()[0], at))
+        _, y = map(_tenths, plane.at(plane.xlim[0], at))
         out.append(_stroke(f'M0,{y}H{width}', MARK))
         out.append(_text(text, width - 30, y - 40, 'end'))
     for label, (x, y) in panel.lines.items():

@@ -279,7 +279,10 @@ def _legend(panel, styles, width):
 
 def scale(ax, xlim, ylim, log):
     """Give axes their limits, and ticks to go with them."""
-    ax.set_yscale('log', nonpositive='clip') if log else ax.set_yscale('linear')
+    if log and ax.get_yscale() != 'log':
+        ax.set_yscale('log', nonpositive='clip')
+    elif not log and ax.get_yscale() != 'linear':  # makes new ticks, which takes long
+        ax.set_yscale('linear')
     ax.set(xlim=xlim, ylim=ylim)
     if log:
         few = ylim[1] / ylim[0] < 50
@@ -335,7 +338,7 @@ def _add(ax, panel, styles):
     small = {'fontsize': 8.5, 'color': GREY, 'textcoords': 'offset pixels'}
     for text, at in panel.verticals.items():
         ax.axvline(at, **_look(MARK))
-        over, way = ax.get_xaxis_transform(), beside(ax, at)
+        over, way = ax.get_xaxis_transform(), beside(ax.get_xlim(), at)
         where = {'xycoords': over, 'xytext': (3 * way, -3), 'va': 'top'}
         ha = 'left' if way > 0 else 'right'
         ax.annotate(text, (at, 1), ha=ha, annotation_clip=True, **where, **small)
@@ -348,9 +351,9 @@ def _add(ax, panel, styles):
         ax.plot(x, y, **_look(styles[label], x + y))
 
 
-def beside(ax, x):
+def beside(xlim, x):
     """Return 1 to write right of a vertical mark at x, -1 left of it."""
-    low, high = ax.get_xlim()
+    low, high = xlim
     return 1 if x < low + 0.7 * (high - low) else -1
 
 
@@ -358,14 +361,15 @@ class Plane:
     """Where numbers lie in axes, as these are scaled now, in pixels from their corner.
 
     That is the upper left one, y counts downwards. `bounds` are the corner, from the
-    picture's own, and the width and height of the axes `ax`. Matplotlib by itself would
-    look all that up anew for each line of each picture.
+    picture's own, and the width and height of the axes; `xlim` and `ylim` their scales.
+    Matplotlib by itself would look all that up anew for each line of each picture.
     """
 
     def __init__(self, ax):
         left, low, width, height = ax.bbox.bounds
         top = ax.figure.bbox.height - low - height
-        self.ax, self.bounds = ax, (left, top, width, height)
+        self.bounds = left, top, width, height
+        self.xlim, self.ylim = ax.get_xlim(), ax.get_ylim()
         self._data = ax.transData.frozen()
         self._affine = self._data.get_affine()
         self._box = tuple(ax.bbox.padded(9).extents)

@@ -102,6 +102,14 @@ class _Descent:
         """Return the state after updates that from nothing lead to `added`."""
         return (matrix[0] * state[0] + added[0],)
 
+    def carried(self, state, matrices, additions):
+        """Return the states after each of a row of such updates."""
+        states = []
+        for matrix, added in zip(zip(*matrices), zip(*additions)):
+            state = self.through(matrix, added, state)
+            states.append(state)
+        return states
+
 
 class _HeavyBall:
     """Momentum: x <- p x - y + noise and y <- momentum x, so that y tells the x before.
@@ -150,6 +158,18 @@ class _HeavyBall:
             ya * y + yb * v + added[2],
         )
 
+    def carried(self, state, matrices, additions):
+        x, y, u, v = matrices
+        rows = (x * x, 2 * x * u, u * u), (x * y, x * v + u * y, u * v)
+        rows = np.array([*rows, (y * y, 2 * y * v, v * v)]).transpose(2, 3, 0, 1)
+        # one product of matrices for each row of many small arrays: a third of the time
+        state, additions = np.stack(state, -1)[..., None], np.stack(additions, -1)
+        states = []
+        for matrix, added in zip(rows, additions[..., None]):
+            state = matrix @ state + added
+            states.append(state[..., 0].T)
+        return states
+
 
 def _one_by_one(model, state, slopes, squares, curvatures, noises):
     """Return E[x^2] after each of many single updates.
@@ -170,7 +190,7 @@ def _one_by_one(model, state, slopes, squares, curvatures, noises):
         matrix = model.turned(matrix, p)
         added = model.update(added, p, steps[1, k] * noises)
         moments[:, k] = p  # until the moments are known
-    begins = [state, *_carried(model, state, matrix, added)[:-1]]
+    begins = [state, *model.carried(state, matrix, added)[:-1]]
     state = np.array(begins).swapaxes(0, 1)
     for k in range(length):
         p = moments[:, k].copy()
@@ -194,19 +214,10 @@ def _repeated(model, state, slopes, squares, curvatures, noises, updates):
         added = model.through(matrix, added, added)
         matrix = model.times(matrix, matrix)
         updates //= 2
-    return np.array([first for first, *_ in _carried(model, state, *whole)])
+    return np.array([first for first, *_ in model.carried(state, *whole)])
 
 
 def _nothing(model, shape):
     """Return the map of no update: its matrix and what it adds."""
     matrix = [np.full(shape, entry) for entry in model.unit]
     return matrix, [np.zeros(shape) for _ in model.still]
-
-
-def _carried(model, state, matrices, additions):
-    """Return the states after each of a row of maps."""
-    states = []
-    for matrix, added in zip(zip(*matrices), zip(*additions)):
-        state = model.through(matrix, added, state)
-        states.append(state)
-    return states

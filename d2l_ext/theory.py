@@ -108,9 +108,9 @@ def noise_floor(
     0.5
     """
     h = np.asarray(scale)[..., None] * checked(curvatures, momentum, batch_size)
-    lrs = np.asarray(lrs, dtype=float)[..., None]
-    left = 2 * (1 + momentum) - lrs * h
-    gathered = h * lrs * (noise**2 / batch_size * (1 + momentum) / (1 - momentum) / 2)
+    slopes = np.asarray(lrs, dtype=float)[..., None] * h
+    left = 2 * (1 + momentum) - slopes
+    gathered = slopes * (noise**2 / batch_size * (1 + momentum) / (1 - momentum) / 2)
     with np.errstate(divide='ignore'):
         return np.where(left > 0, gathered / left, np.inf).sum(axis=-1)
 
@@ -172,6 +172,7 @@ def consequence_panels(
     problem = {'momentum': momentum, 'batch_size': batch_size, 'noise': 0.8}
     moments = second_moments(rates, updates, h, scale=scale[:-1], **problem)
     losses = _loss(moments, h, scale[:-1])
+    x, lr = _drawable(x, lr)
     floors = noise_floor(lr, h, scale=falling(x, sharpness, half_life), **problem)
     limit = stability_line(h, momentum) / scale
     lines = {

@@ -299,6 +299,20 @@ def test_the_scales_are_made_again_only_when_they_must_be():
         assert canvas.scales != before
 
 
+def test_scales_that_were_there_before_come_back_with_their_lines():
+    canvas = Canvas()
+    low, high = panel([1, 2, 3], ylim=(0, 4)), panel([1, 2, 3], ylim=(0, 9), log=True)
+    svg, first = canvas.draw([low]), canvas.scales
+    assert canvas.draw([high]) != svg
+    assert (canvas.draw([low]), canvas.scales) == (svg, first)
+    assert canvas.scales is first
+    for i in range(300):
+        canvas.draw([panel(ylim=(0, 10 + i))])
+    assert len(canvas._scaled) <= 100
+    canvas.draw([panel(ylim=(0, 4), title='below a title all stands lower')])
+    assert canvas.scales != first
+
+
 def test_moving_the_lines_is_quick_and_small():
     canvas = Canvas()
     shown = schedule_panel(lambda t: 0.5 / (t + 1), 250)  # 500 points

@@ -7,15 +7,16 @@
   const [handle] = [...area.querySelectorAll('.noUi-handle')].sort(
     (a, b) => places(b) - places(a));
 
-  // A picture is known by its svg, else by its image; '' where there is none to see.
+  // The svg that is seen, or the image's source; null where there is none to see.
   // The still image under an svg is left to the camera: it stays while a new one loads
   const what = area.querySelector('svg[role=img]') ? 'svg[role=img]' : 'img';
   const picture = () => {
     const node = area.querySelector(what);
-    if (!node || node.getBoundingClientRect().height < 2) return '';
-    if (what !== 'img') return node.firstElementChild ? node.outerHTML : '';
-    return node.complete && node.naturalWidth ? node.src : '';
+    if (!node || node.getBoundingClientRect().height < 2) return null;
+    if (what !== 'img') return node.firstElementChild && node;
+    return node.complete && node.naturalWidth ? node.src : null;
   };
+  const text = (picture) => picture?.outerHTML ?? picture;
   const place = () => {
     const node = area.querySelector(what);
     if (!node) return 'no picture';
@@ -24,10 +25,10 @@
     return [top - whole.top, height, whole.height].map(Math.round).join();
   };
   // what a text that was sent looks like in the page
-  const known = (text) => {
+  const known = (sent) => {
     const template = document.createElement('template');
-    template.innerHTML = what === 'img' ? '' : text;
-    return template.content.querySelector('svg[role=img]')?.outerHTML ?? text;
+    template.innerHTML = what === 'img' ? '' : sent;
+    return text(template.content.querySelector('svg[role=img]')) ?? sent;
   };
   const date = ({header: {date}}) =>  // to the microsecond
     Date.parse(date.slice(0, 19) + 'Z') + 1000 * Number('0' + date.slice(19, -1));
@@ -53,6 +54,7 @@
         active: true, heard: 0, empty: 0, last: picture(), before: this.value(),
         inputs: [], pictures: [], places: new Set([place()]),
         sent: {}, made: [], busy: {}, kernel: [],
+        next: requestAnimationFrame(frame),
       });
     },
     // once all has been answered, and then nothing came for `quiet` ms
@@ -68,11 +70,12 @@
     },
     stop() {
       this.active = false;
-      const made = Object.fromEntries(this.made.map(([text, v]) => [known(text), v]));
+      cancelAnimationFrame(this.next);
+      const made = Object.fromEntries(this.made.map(([sent, v]) => [known(sent), v]));
       return {
         inputs: this.inputs, kernel: this.kernel, empty: this.empty,
-        places: [...this.places], value: this.value(), last: picture(),
-        pictures: this.pictures.map(([t, key]) => [t, made[key] ?? null]),
+        places: [...this.places], value: this.value(), last: text(picture()),
+        pictures: this.pictures.map(([t, seen]) => [t, made[text(seen)] ?? null]),
       };
     },
   };
@@ -82,25 +85,25 @@
     const code = "__import__('json').dumps(__import__('ipywidgets').Widget.times)";
     const {content} = await sessionContext.session.kernel.requestExecute(
       {code: '', silent: true, user_expressions: {times: code}}).done;
-    const text = content.user_expressions.times.data['text/plain'];
-    return JSON.parse(text.slice(1, -1))[probe.slider];
+    const said = content.user_expressions.times.data['text/plain'];
+    return JSON.parse(said.slice(1, -1))[probe.slider];
   };
 
-  // only what changed is looked at: a look costs as much as a small picture
+  // Only what changed is looked at, and read when all is over: it shares the page's
+  // time with what it watches
   let changed = true;
   new MutationObserver(() => { changed = true; }).observe(
     area, {subtree: true, childList: true, characterData: true, attributes: true});
   const frame = () => {
-    requestAnimationFrame(frame);
-    if (!probe.active || !changed) return;
+    probe.next = requestAnimationFrame(frame);
+    if (!changed) return;
     const now = picture();
     changed = !now;
     if (now) probe.places.add(place());
     else probe.empty += 1;
     if (now && now !== probe.last) probe.pictures.push([performance.now(), now]);
-    probe.last = now || probe.last;
+    probe.last = now ?? probe.last;
   };
-  frame();
 
   // on the window: after the slider's own listeners, when it stands where it shall
   for (const type of ['pointermove', 'keydown'])
@@ -123,10 +126,10 @@
       probe.slider = msg.content.comm_id;
     } else if (parent in probe.sent) {
       const value = probe.sent[parent];
-      const text = data?.state?.value;
+      const drawn = data?.state?.value;
       if (state === 'busy') probe.busy[parent] = date(msg);
       else if (state === 'idle') probe.kernel.push(date(msg) - probe.busy[parent]);
-      else if (typeof text === 'string') probe.made.push([text, value]);
+      else if (typeof drawn === 'string') probe.made.push([drawn, value]);
       else if (data?.['image/png'])
         probe.made.push([`data:image/png;base64,${data['image/png'].trim()}`, value]);
     }

@@ -137,7 +137,8 @@ async def seen(browser, url, folder, path, quick, timed):
         else:
             await explorer.watch()
         await explorer.film()
-        wrong = [sentence for plot in plots for sentence in plot.wrong]
+        mute = [plot.name for plot in plots if timed and not plot.waits]
+        wrong = explorer.wrong + [f'{path.stem}: {name} shows nothing' for name in mute]
         wrong += [f'{path.stem}: the console says {error}' for error in page.errors]
         return wrong, plots
 
@@ -145,15 +146,18 @@ async def seen(browser, url, folder, path, quick, timed):
 async def timing(plots):
     """Time plots in turns, so that they share what else the machine does.
 
-    Stops where one shows something wrong: that is worth no time.
+    Stops where one shows nothing.
     """
     for plot in plots:
         await plot.watch()
-    for move in [Plot.step] * 25 + [Plot.drag] * 3:
+    for _ in range(25):
         for plot in plots:
-            await move(plot)
-        if any(plot.wrong for plot in plots):
+            await plot.step()
+        if not all(plot.waits for plot in plots):
             return
+    for _ in range(3):
+        for plot in plots:
+            await plot.drag()
     for plot in plots:
         await plot.ask()
         print(row(plot), flush=True)
