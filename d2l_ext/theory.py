@@ -107,12 +107,14 @@ def noise_floor(
     >>> noise_floor(1.0, [1.0], noise=1.0).tolist()
     0.5
     """
-    h = np.asarray(scale)[..., None] * checked(curvatures, momentum, batch_size)
-    slopes = np.asarray(lrs, dtype=float)[..., None] * h
+    h = checked(curvatures, momentum, batch_size)
+    slopes = np.multiply.outer(h, np.asarray(lrs, dtype=float) * scale)
     left = 2 * (1 + momentum) - slopes
     gathered = slopes * (noise**2 / batch_size * (1 + momentum) / (1 - momentum) / 2)
     with np.errstate(divide='ignore'):
-        return np.where(left > 0, gathered / left, np.inf).sum(axis=-1)
+        gathered /= left
+    gathered[left <= 0] = np.inf
+    return gathered.sum(axis=0)
 
 
 def falling(epochs, sharpness, half_life=1.0):
