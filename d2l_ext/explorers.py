@@ -204,13 +204,14 @@ class Explorer:
                 return
             moved, value = change['owner'], change['new']
             box, *handle = self._widgets[name]
-            self._held = True
-            try:
-                if handle:
-                    follow(self.controls[name], box, *handle, moved, value)
-            finally:
-                self._held = False
-            self._draw()
+            with box.hold_sync():  # what the box says can wait for the picture
+                self._held = True
+                try:
+                    if handle:
+                        follow(self.controls[name], box, *handle, moved, value)
+                finally:
+                    self._held = False
+                self._draw()
 
     def _asked(self):
         """Return what is to be trained, and its settings in words."""

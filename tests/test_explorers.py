@@ -166,6 +166,16 @@ def test_a_bad_declaration_is_refused_at_once(make):
         make()
 
 
+def test_the_picture_is_sent_before_the_number_beside_the_slider(explorer, monkeypatch):
+    sent = []
+    box, handle = explorer._widgets['base_lr']
+    monkeypatch.setattr(widgets.Widget, '_send', lambda self, *_: sent.append(self))
+    handle.set_state({'value': handle.value + 1})
+    stage = explorer._stage
+    order = [widget for widget in sent if widget in (stage._lines, box)]
+    assert order == [stage._lines, box]
+
+
 def test_reset_restores_values_limits_and_axes(explorer):
     before = lines(explorer), below(explorer), explorer.values
     for log in False, True:
