@@ -169,7 +169,9 @@ def test_a_bad_declaration_is_refused_at_once(make):
 def test_the_picture_is_sent_before_the_number_beside_the_slider(explorer, monkeypatch):
     sent = []
     box, handle = explorer._widgets['base_lr']
-    monkeypatch.setattr(widgets.Widget, '_send', lambda self, *_: sent.append(self))
+    monkeypatch.setattr(
+        widgets.Widget, '_send', lambda self, *_, **__: sent.append(self)
+    )
     handle.set_state({'value': handle.value + 1})
     stage = explorer._stage
     order = [widget for widget in sent if widget in (stage._lines, box)]
