@@ -175,9 +175,9 @@ def _one_by_one(model, state, slopes, squares, curvatures, noises):
     """Return E[x^2] after each of many single updates.
 
     They are cut into stretches, four times as many as each is long, for NumPy takes
-    little longer for larger arrays. All stretches, side by side,
-    go from nothing to find their maps; one map after the other then tells where each
-    stretch really starts; from there all go again.
+    little longer for larger arrays. All stretches, side by side, go from nothing to
+    find their maps; one map after the other then tells where each stretch really
+    starts; from there all go again.
     """
     length = math.isqrt(len(slopes) - 1) // 2 + 1
     stretches = -(-len(slopes) // length)

@@ -37,19 +37,6 @@ def made(statement):
     return None
 
 
-def defined(statement):
-    """Return the names that a statement defines."""
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {(a.asname or a.name).partition('.')[0] for a in statement.names}
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return {statement.name}
-    return {
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-
-
 def makers():
     """Return {name: (statements before, call)} of all explorers there are."""
     found = {}
@@ -96,12 +83,12 @@ def looked_up(before, call):
 
 def explorer(before, call, _):
     """Return the explorer, made with the statements alone that it needs."""
-    needed, count = [call], 0
+    needed, count, binds = [call], 0, [(s, bound([s])) for s in before]
     while len(needed) > count:
         count = len(needed)
         nodes = [node for statement in needed for node in ast.walk(statement)]
         names = {node.id for node in nodes if isinstance(node, ast.Name)}
-        needed = [s for s in before if defined(s) & names] + [call]
+        needed = [s for s, bound_by in binds if bound_by & names] + [call]
     space = {}
     exec(compile(ast.Module(needed[:-1], []), 'notebook', 'exec'), space)  # noqa: S102
     return eval(compile(ast.Expression(call), 'notebook', 'eval'), space)
