@@ -279,10 +279,9 @@ def _legend(panel, styles, width):
 
 def scale(ax, xlim, ylim, log):
     """Give axes their limits, and ticks to go with them."""
-    if log and ax.get_yscale() != 'log':
-        ax.set_yscale('log', nonpositive='clip')
-    elif not log and ax.get_yscale() != 'linear':  # makes new ticks, which takes long
-        ax.set_yscale('linear')
+    kind = 'log' if log else 'linear'
+    if ax.get_yscale() != kind:  # makes new ticks, which takes long
+        ax.set_yscale(kind)
     ax.set(xlim=xlim, ylim=ylim)
     if log:
         few = ylim[1] / ylim[0] < 50

@@ -38,7 +38,7 @@ def made(statement):
 
 
 def makers():
-    """Return {name: (statements before, call)} of all explorers there are."""
+    """Return {name: (statements before, call, after)} of all explorers there are."""
     found = {}
     for path in sorted(FOLDER.glob('*.ipynb')):
         whole = statements(path)

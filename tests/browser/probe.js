@@ -35,7 +35,6 @@
 
   const probe = {
     active: false,
-    picture,
     value: () => Number(handle.getAttribute('aria-valuenow')),
     focus: () => handle.focus(),
     ends: () => ['min', 'max'].map(  // at which it stands
