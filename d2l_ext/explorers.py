@@ -14,6 +14,7 @@ import threading
 
 import ipywidgets as widgets
 import numpy as np
+from IPython import get_ipython
 
 from d2l_ext.check import check
 from d2l_ext.controls import (
@@ -37,6 +38,7 @@ from d2l_ext.workbench import Training, Workbench
 __all__ = ['Choice', 'Explorer', 'Log', 'Points', 'Slider', 'Snap', 'Switch']
 
 LOG = 'log y'  # in a shared text; no parameter can be called so
+KNOWN = 256  # settings whose panels are kept: more than a slider has positions
 
 
 class Explorer:
@@ -44,8 +46,10 @@ class Explorer:
 
     Each keyword is a parameter of `function` and its `Slider`, `Log`, `Snap`, `Choice`,
     `Switch` or `Points`. Where `function` raises, the error's message stands below the
-    picture. Keep line labels the same at every value: a new label draws the background
-    anew. `columns`: how many panels stand side by side, as `figure` has it if None.
+    picture. Its panels are kept while sliders go to and fro, until a cell is run or
+    `set()` called. Keep line labels the same at every value: a new label draws the
+    background anew. `columns`: how many panels stand side by side, as `figure` has it
+    if None.
     A panel that carries its schedule (`schedule_panel`) is checked, and can be shown as
     code; with `train`, a function of a `Recipe`, a seed and a `queue` that yields the
     growing `History`, it can be trained.
@@ -62,6 +66,7 @@ class Explorer:
         self._held = False
         self._panels, self._pinned = [], []
         self._shown, self._pinned_at = {}, {}
+        self._known, self._cells = {}, 0
         self._stage = Stage(columns)
         self._widgets = {}
         labels = {
@@ -211,7 +216,7 @@ class Explorer:
                         follow(self.controls[name], box, *handle, moved, value)
                 finally:
                     self._held = False
-                self._draw()
+                self._draw(moved=True)
 
     def _asked(self):
         """Return what is to be trained, and its settings in words."""
@@ -234,10 +239,28 @@ class Explorer:
             )
         return panels
 
-    def _draw(self):
+    def _consequence(self, values):
+        """Return the panels at `values`, their plan, and what is doubtful about it.
+
+        They are kept, for a slider comes by again, but not for long: a cell that is
+        run may change what the function looks up.
+        """
+        cells = getattr(get_ipython(), 'execution_count', 0)
+        if cells != self._cells or len(self._known) >= KNOWN:
+            self._known, self._cells = {}, cells
+        key = tuple(values.values())
+        if key not in self._known:
+            panels = self._call(values)
+            plan = next((panel.plan for panel in panels if panel.plan), None)
+            self._known[key] = panels, plan, check(*plan) if plan else []
+        return self._known[key]
+
+    def _draw(self, moved=False):
         with self._lock:
             if self._held:
                 return
+            if not moved:  # something else may have changed, as in a run
+                self._known.clear()
             try:
                 self._show()
             except Exception as error:  # noqa: BLE001 - a reader gets a sentence
@@ -247,14 +270,12 @@ class Explorer:
 
     def _show(self):
         values = self.values
-        panels = self._call(values)
-        plan = next((panel.plan for panel in panels if panel.plan), None)
-        said = check(*plan) if plan else []
+        panels, plan, said = self._consequence(values)
         if self._training:
             panels = self._training.added(panels, plan)
-            said.append(self._training.sentence)
+            said = [*said, self._training.sentence]
         if self._pinned:
-            said.append(f'Pinned: {_spelt(self._pinned_at)}.')
+            said = [*said, f'Pinned: {_spelt(self._pinned_at)}.']
         self._stage.show(*self._dressed(panels), also=said)
         self._workbench.show(plan)
         self._panels, self._shown = panels, values

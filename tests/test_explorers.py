@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
@@ -176,6 +177,43 @@ def test_the_picture_is_sent_before_the_number_beside_the_slider(explorer, monke
     stage = explorer._stage
     order = [widget for widget in sent if widget in (stage._lines, box)]
     assert order == [stage._lines, box]
+
+
+def test_what_a_slider_comes_by_again_is_kept_until_a_cell_is_run(monkeypatch):
+    asked, shell = [], types.SimpleNamespace(execution_count=1)
+    monkeypatch.setattr('d2l_ext.explorers.get_ipython', lambda: shell)
+
+    def level(lr):
+        asked.append(lr)
+        if lr == 3:
+            raise ValueError('no 3')
+        lr += shell.execution_count / 10
+        return Panel({'lr': ([0, 1], [lr, lr])}, 'epoch', 'lr', ylim=(0, 9))
+
+    explorer = Explorer(level, lr=Slider(0, 0, 5, step=1))
+    box, handle = explorer._widgets['lr']
+    seen = {}
+
+    def move(*positions):
+        asked.clear()
+        for position in positions:
+            handle.value = position
+            seen.setdefault(position, lines(explorer))
+            assert lines(explorer) == seen[position]
+            assert box.value == explorer.values['lr'] == position
+        return asked
+
+    assert move(1, 2, 0, 1, 2, 0) == [1, 2]
+    assert move(3, 0, 3, 0) == [3, 3]
+    explorer.pin()  # and what is not a slider's move asks again
+    assert move(1, 2, 1) == [1, 2]
+    explorer.set()
+    assert asked == [1, 2, 1]
+
+    shell.execution_count += 1
+    before, seen = seen, {}
+    assert move(2, 1, 2) == [2, 1]
+    assert seen[1] != before[1] and seen[2] != before[2]
 
 
 def test_reset_restores_values_limits_and_axes(explorer):
