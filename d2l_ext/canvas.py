@@ -6,6 +6,7 @@ what stays as it is need not be sent again.
 """
 
 import html
+import weakref
 
 import numpy as np
 
@@ -41,8 +42,8 @@ class Canvas:
         self.columns = columns
         self.background, self.scales = b'', ''
         self.width = self.height = 0
-        self._figure = self._still = None
-        self._scaled = {}
+        self._figure = self._still = self._scaled = None
+        self._drawn = weakref.WeakKeyDictionary()
         self.fit()
 
     def fit(self):
@@ -61,34 +62,41 @@ class Canvas:
                 ax.spines[:].set_visible(False)
             self.width, self.height = self._figure.canvas.get_width_height()
             self.background = Picture(self._figure, '').png
-            self._still, self._scaled = still, {}
-        planes, self.scales = self._scales(found, panels)
+            self._still, self._scaled = still, None
+        first, *others = panels
+        # as long as the panels are kept: a slider comes by again
+        drawn, key = self._drawn.setdefault(first, {}), (*others, *found)
+        if key not in drawn:
+            drawn[key] = self._layers(panels, found)
         self._limits = found
+        self.scales, lines = drawn[key]
+        return lines
+
+    def _layers(self, panels, found):
+        """Return the SVG of the scales with what is pinned, and that of the lines."""
+        key = *found, *map(_pinned, panels)
+        if not self._scaled or self._scaled[0] != key:
+            self._scaled = key, *self._scale(panels, found)
+        _, planes, scales = self._scaled
         looks = styles(panels)
         inner = ''.join(
             _overlay(plane, panel, looks)
             for plane, panel in zip(planes, panels, strict=True)
         )
         name = html.escape('; '.join(panel.name for panel in panels))
-        return self._svg(inner, f'role="img" aria-label="{name}"')
+        return scales, self._svg(inner, f'role="img" aria-label="{name}"')
 
-    def _scales(self, found, panels):
-        """Return the planes of these limits and the SVG of scales and pinned lines."""
-        key = *found, *map(_pinned, panels)
-        if key not in self._scaled:  # a drag comes by again
-            if len(self._scaled) >= 100:
-                self._scaled.clear()
-            axes, scales = self._figure.axes, ''
-            for ax, bounds in zip(axes, found, strict=True):
-                scale(ax, *bounds)
-            planes = [Plane(ax) for ax in axes]
-            for ax, plane, panel in zip(axes, planes, panels, strict=True):
-                pinned = [
-                    _stroke(_path(plane, *xy), PINNED) for xy in panel.pinned.values()
-                ]
-                scales += _ticks(ax, plane) + _clipped(plane, pinned)
-            self._scaled[key] = planes, self._svg(scales, 'aria-hidden="true"')
-        return self._scaled[key]
+    def _scale(self, panels, found):
+        axes, scales = self._figure.axes, ''
+        for ax, bounds in zip(axes, found, strict=True):
+            scale(ax, *bounds)
+        planes = [Plane(ax) for ax in axes]
+        for ax, plane, panel in zip(axes, planes, panels, strict=True):
+            pinned = [
+                _stroke(_path(plane, *xy), PINNED) for xy in panel.pinned.values()
+            ]
+            scales += _ticks(ax, plane) + _clipped(plane, pinned)
+        return planes, self._svg(scales, 'aria-hidden="true"')
 
     def _svg(self, inner, what):
         size = f'width="{self.width}" height="{self.height}"'

@@ -38,7 +38,7 @@ from d2l_ext.workbench import Training, Workbench
 __all__ = ['Choice', 'Explorer', 'Log', 'Points', 'Slider', 'Snap', 'Switch']
 
 LOG = 'log y'  # in a shared text; no parameter can be called so
-KNOWN = 256  # settings whose panels are kept: more than a slider has positions
+KEPT = 256  # settings, as a slider has up to 201 positions
 
 
 class Explorer:
@@ -239,20 +239,26 @@ class Explorer:
             )
         return panels
 
-    def _consequence(self, values):
-        """Return the panels at `values`, their plan, and what is doubtful about it.
+    def _shown_at(self, values):
+        """Return what is shown at `values`: panels, these as dressed, plan, sentences.
 
-        They are kept, for a slider comes by again, but not for long: a cell that is
-        run may change what the function looks up.
+        All is kept, for a slider comes by again, but not for long: a cell that is run
+        may change what the function looks up.
         """
         cells = getattr(get_ipython(), 'execution_count', 0)
-        if cells != self._cells or len(self._known) >= KNOWN:
+        if cells != self._cells or len(self._known) >= KEPT:
             self._known, self._cells = {}, cells
         key = tuple(values.values())
         if key not in self._known:
             panels = self._call(values)
             plan = next((panel.plan for panel in panels if panel.plan), None)
-            self._known[key] = panels, plan, check(*plan) if plan else []
+            said = check(*plan) if plan else []
+            if self._training:
+                panels = self._training.added(panels, plan)
+                said.append(self._training.sentence)
+            if self._pinned:
+                said.append(f'Pinned: {_spelt(self._pinned_at)}.')
+            self._known[key] = panels, self._dressed(panels), plan, said
         return self._known[key]
 
     def _draw(self, moved=False):
@@ -270,13 +276,8 @@ class Explorer:
 
     def _show(self):
         values = self.values
-        panels, plan, said = self._consequence(values)
-        if self._training:
-            panels = self._training.added(panels, plan)
-            said = [*said, self._training.sentence]
-        if self._pinned:
-            said = [*said, f'Pinned: {_spelt(self._pinned_at)}.']
-        self._stage.show(*self._dressed(panels), also=said)
+        panels, dressed, plan, said = self._shown_at(values)
+        self._stage.show(*dressed, also=said)
         self._workbench.show(plan)
         self._panels, self._shown = panels, values
 

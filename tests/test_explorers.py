@@ -215,6 +215,33 @@ def test_what_a_slider_comes_by_again_is_kept_until_a_cell_is_run(monkeypatch):
     assert move(2, 1, 2) == [2, 1]
     assert seen[1] != before[1] and seen[2] != before[2]
 
+    monkeypatch.setattr('d2l_ext.explorers.KEPT', 3)
+    assert move(4, 5, 1, 2) == [4, 5, 1, 2]
+    assert len(explorer._known) <= 3
+
+
+def test_what_is_kept_is_what_would_be_drawn():
+    def level(lr, num_epochs, high):
+        line = {'lr': ([0, num_epochs], [lr, lr**2])}
+        return Panel(line, 'epoch', 'lr', xlim=(0, num_epochs) if high else None)
+
+    def make():
+        some = {'lr': Log(0.1, 0.01, 1), 'num_epochs': Slider(3, 1, 5)}
+        return Explorer(level, **some, high=Switch())
+
+    rng, kept, anew = np.random.default_rng(0), make(), make()
+    for _ in range(300):
+        name = rng.choice(['lr', 'num_epochs', 'high'], p=[0.6, 0.3, 0.1])
+        values = (False, True) if name == 'high' else range(5)
+        value = rng.choice(values).item()
+        anew._known.clear()
+        for explorer in kept, anew:
+            explorer._widgets[name][-1].value = value
+        assert lines(kept) == lines(anew)
+        assert below(kept) == below(anew)
+        assert kept.sentence == anew.sentence
+    assert len(kept._known) == len(kept._stage.canvas._drawn) == 51
+
 
 def test_reset_restores_values_limits_and_axes(explorer):
     before = lines(explorer), below(explorer), explorer.values

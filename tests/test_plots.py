@@ -1,5 +1,6 @@
 """Panels, pictures of them, and the two-layer canvas."""
 
+import gc
 import re
 import time
 from dataclasses import replace
@@ -308,9 +309,14 @@ def test_scales_that_were_there_before_come_back_with_their_lines():
     assert canvas.scales is first
     canvas.draw([replace(low, title='below which all stands lower')])
     assert canvas.scales != first
-    for i in range(300):
-        canvas.draw([panel(ylim=(0, 10 + i))])
-    assert len(canvas._scaled) <= 100
+    wide, wider = panel([1, 2, 3]), panel([1, 2, 9])
+    svg = canvas.draw([wide])
+    canvas.draw([wider])  # its limits stay
+    assert canvas.draw([wide]) == canvas.draw([replace(wide)]) != svg
+    del low, high, wide, wider  # the drawn goes with the panels
+    canvas.draw([panel([1, 2, 3])])
+    gc.collect()
+    assert not canvas._drawn
 
 
 def test_moving_the_lines_is_quick_and_small():
@@ -320,7 +326,7 @@ def test_moving_the_lines_is_quick_and_small():
     seconds = []
     for _ in range(60):
         start = time.perf_counter()
-        svg = canvas.draw([shown])
+        svg = canvas.draw([replace(shown)])  # one that was not there before
         seconds.append(time.perf_counter() - start)
     assert np.median(seconds) < 0.005
     assert len(svg) < 4000
