@@ -10,7 +10,8 @@ holds nothing else, which the targets are set against, its last ones the first n
 in a JupyterLab without our server extension, and in one without our settings too.
 "handler" is what a slider's new value takes in the kernel, "kernel" how long that is
 busy in all. Fails where a picture is missing, jumps or shows another value than the
-slider, where the console has errors, and where the targets of speed are missed.
+slider, where the console has errors, and where the targets of speed are missed three
+times: what else a machine does adds time, and takes none away.
 
 --quick: runs to the explorer, times the first notebook alone, against targets that a
 busy machine meets too.
@@ -87,6 +88,7 @@ SHOW = """async (cell) => {
     await jupyterapp.commands.execute('notebook:hide-all-cell-code');
     await jupyterapp.shell.currentWidget.content.scrollToItem(cell, 'start');
 }"""
+END = '() => jupyterapp.shell.currentWidget.sessionContext.shutdown()'
 HEADS = (
     *('plot', 'step ms', 'pictures/s', 'age ms', 'end lag ms'),
     *('handler ms', 'kernel ms'),
@@ -107,6 +109,7 @@ async def opened(browser, url, name, cells):
     if not await page.evaluate(RUN, cells):
         page.errors.append(f'{name} did not run to the end')
     yield page
+    await page.evaluate(END)
     await context.close()
 
 
@@ -218,12 +221,17 @@ async def main(paths, quick):
                     alone = Plot('floor, alone', page, 0)
                     await timing([alone])
             for path in paths:
-                timed = not quick or path == paths[0]
-                bad, plots = await seen(browser, url, folder, path, quick, timed)
-                wrong += bad
-                if timed and not bad:
+                timed, late = not quick or path == paths[0], []
+                for _ in range(3):
+                    bad, plots = await seen(browser, url, folder, path, quick, timed)
+                    wrong += bad
+                    if bad or not timed:
+                        break
                     floor, *both = plots
-                    wrong += missed(floor if quick else alone, *both, quick)
+                    late = missed(floor if quick else alone, *both, quick)
+                    if not late:
+                        break
+                wrong += late
         less = {'without the server extension': [SETTINGS], 'nor the settings': []}
         for name, arguments in {} if quick else less.items():
             print(f'| *{name}* |', flush=True)
