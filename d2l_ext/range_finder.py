@@ -71,7 +71,8 @@ def range_test(learner, train_iter, low, high, num_updates, seed):
 
     lr_k = low (high / low)^(k / (num_updates - 1)), k = 0, 1, ... Weights and the order
     of the minibatches come from `seed`. Ends early where the smoothed loss is four
-    times its lowest, or not finite.
+    times its lowest, or not finite. Raises ValueError if not even two losses are
+    finite, which is what the rules need.
     """
     if not 0 < low < high < math.inf:
         raise ValueError(f'low and high must be 0 < low < high, got {low!r}, {high!r}')
@@ -94,6 +95,11 @@ def range_test(learner, train_iter, low, high, num_updates, seed):
                 break
     if not math.isfinite(losses[-1]):
         losses.pop()
+    if len(losses) < 2:
+        raise ValueError(
+            f'the loss is not finite after {len(losses)} of {num_updates} updates '
+            f'from low={low!r}: begin lower, or look at the net and the data'
+        )
     return RangeTest(lrs[: len(losses)], np.array(losses), status)
 
 

@@ -170,6 +170,18 @@ def test_a_loss_that_is_not_finite_is_left_out():
     assert len(test.losses) == len(test.lrs)
 
 
+@pytest.mark.parametrize('finite', [0, 1])
+def test_a_test_without_two_finite_losses_says_so(finite):
+    class Exploding(Quadratic):
+        def update(self, X, y, lr):
+            self.loss = np.nan if lr >= 0.01 * 10**finite else len(X)
+
+    learner = Exploding()
+    with pytest.raises(ValueError, match=f'finite after {finite} of 5 .* begin lower'):
+        range_test(learner, Ones(), 0.01, 100, 5, 0)
+    assert learner.x == 0.0
+
+
 def test_the_panel_tells_the_interval_over_the_seeds():
     tests = [
         RangeTest(np.array([0.1, 1.0, 10.0]), np.array(losses), 'finished')
