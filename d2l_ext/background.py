@@ -1,9 +1,19 @@
-"""A run beside the reader's work: a task of the kernel's own event loop."""
+"""Work beside the reader's: tasks of the kernel's own event loop."""
 
 import asyncio
 import time
 
 from d2l_ext.training import History
+
+REST, GAP = 0.3, 0.01  # seconds
+
+
+def running_loop():
+    """Return the event loop that runs here, as it does in a kernel, or None."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class Run:
@@ -19,10 +29,7 @@ class Run:
         self.begin, self.show, self.history = begin, show, history or History()
         self.held = held
         self.iterator, self.running, self.task = None, False, None
-        try:
-            self.loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.loop = None
+        self.loop = running_loop()
 
     def start(self):
         """Begin the run, or go on with one that was stopped."""
@@ -64,3 +71,43 @@ class Run:
         except Exception as error:  # noqa: BLE001  a reader gets a sentence, not a traceback
             self.iterator, self.running = None, False
             self.show(f'{type(error).__name__}: {error}.')
+
+
+class Idle:
+    """Small jobs for the kernel's pauses, a new row of them after each `rouse()`.
+
+    `jobs()` returns an iterator that does a job whenever it is asked for its next item.
+    They begin when nobody has called `rouse` for a while and leave the loop free in
+    between. Outside a kernel nothing is done.
+    """
+
+    def __init__(self, jobs):
+        self.jobs, self.loop, self.task = jobs, running_loop(), None
+        self.due, self.working = 0.0, False
+
+    def rouse(self):
+        """Drop what is left of the jobs, and begin anew after a rest."""
+        self.due = time.monotonic() + REST
+        if self.loop and not self.working:
+            self.working = True
+            # a slider's handler may run in another thread than the loop
+            self.loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self):
+        self.task = self.loop.create_task(self._work())
+
+    async def _work(self):
+        jobs, done = None, object()
+        try:
+            while True:
+                wait = self.due - time.monotonic()
+                if wait > 0:
+                    jobs = None
+                    await asyncio.sleep(wait)
+                    continue
+                jobs = jobs or self.jobs()
+                if next(jobs, done) is done:
+                    break
+                await asyncio.sleep(GAP)
+        finally:
+            self.working = False

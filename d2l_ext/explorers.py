@@ -8,14 +8,17 @@
 Explorer(factor, base_lr=2.0, factor=0.9)
 """
 
+import contextlib
 import dataclasses
 import os
 import threading
+import time
 
 import ipywidgets as widgets
 import numpy as np
 from IPython import get_ipython
 
+from d2l_ext.background import Idle
 from d2l_ext.check import check
 from d2l_ext.controls import (
     Choice,
@@ -39,6 +42,7 @@ __all__ = ['Choice', 'Explorer', 'Log', 'Points', 'Slider', 'Snap', 'Switch']
 
 LOG = 'log y'  # in a shared text; no parameter can be called so
 KEPT = 256  # settings, as a slider has up to 201 positions
+SLOW = 0.02  # seconds: what takes longer would be felt, and is not prepared
 
 
 class Explorer:
@@ -46,10 +50,10 @@ class Explorer:
 
     Each keyword is a parameter of `function` and its `Slider`, `Log`, `Snap`, `Choice`,
     `Switch` or `Points`. Where `function` raises, the error's message stands below the
-    picture. Its panels are kept while sliders go to and fro, until a cell is run or
-    `set()` called. Keep line labels the same at every value: a new label draws the
-    background anew. `columns`: how many panels stand side by side, as `figure` has it
-    if None.
+    picture. Panels are kept while sliders go to and fro, and made ahead in the kernel's
+    pauses for the slider that was moved last, until a cell is run or `set()` called.
+    Keep line labels the same at every value: a new label draws the background anew.
+    `columns`: how many panels stand side by side, as `figure` has it if None.
     A panel that carries its schedule (`schedule_panel`) is checked, and can be shown as
     code; with `train`, a function of a `Recipe`, a seed and a `queue` that yields the
     growing `History`, it can be trained.
@@ -67,6 +71,7 @@ class Explorer:
         self._panels, self._pinned = [], []
         self._shown, self._pinned_at = {}, {}
         self._known, self._cells = {}, 0
+        self._slider, self._idle = None, Idle(self._prepared)
         self._stage = Stage(columns)
         self._widgets = {}
         labels = {
@@ -217,6 +222,10 @@ class Explorer:
                 finally:
                     self._held = False
                 self._draw(moved=True)
+            if hasattr(self.controls[name], 'positions'):
+                self._slider = name
+            if self._slider:
+                self._idle.rouse()
 
     def _asked(self):
         """Return what is to be trained, and its settings in words."""
@@ -260,6 +269,27 @@ class Explorer:
                 said.append(f'Pinned: {_spelt(self._pinned_at)}.')
             self._known[key] = panels, self._dressed(panels), plan, said
         return self._known[key]
+
+    def _prepared(self):
+        """Make what the slider that was moved last shows elsewhere, nearest first."""
+        with self._lock:
+            name, values = self._slider, self.values
+            control = self.controls[name]
+            here = control.position(values[name])
+            away = sorted(range(control.positions + 1), key=lambda at: abs(at - here))
+            rows = [{**values, name: control.at(at)} for at in away[: KEPT - 1]]
+            new = [row for row in rows if tuple(row.values()) not in self._known]
+            if len(self._known) + len(new) >= KEPT:
+                self._known.clear()
+                new = rows
+        for row in new:
+            begin = time.perf_counter()
+            # an error is for whoever gets there
+            with self._lock, contextlib.suppress(Exception):
+                self._shown_at(row)
+            if time.perf_counter() - begin > SLOW:
+                return
+            yield
 
     def _draw(self, moved=False):
         with self._lock:

@@ -1,5 +1,6 @@
 """Explorers without a browser: move a control, see the picture change."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 widgets = pytest.importorskip('ipywidgets')
 pytest.importorskip('matplotlib')
 
+from d2l_ext.background import Idle
 from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
 from d2l_ext.plots import Panel, schedule_panel
 from d2l_ext.schedulers import FactorScheduler
@@ -218,6 +220,92 @@ def test_what_a_slider_comes_by_again_is_kept_until_a_cell_is_run(monkeypatch):
     monkeypatch.setattr('d2l_ext.explorers.KEPT', 3)
     assert move(4, 5, 1, 2) == [4, 5, 1, 2]
     assert len(explorer._known) <= 3
+
+
+async def rested(idle):
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if not idle.working:
+            return
+    raise AssertionError('no end of the jobs')
+
+
+def test_a_call_drops_the_jobs_that_are_left(monkeypatch):
+    monkeypatch.setattr('d2l_ext.background.REST', 0.1)
+    done = []
+
+    def jobs():
+        for i in range(4):
+            done.append(i)
+            if done == [0, 1]:
+                idle.rouse()
+            yield
+
+    idle = Idle(jobs)
+    idle.rouse()  # outside a kernel
+    assert not idle.working
+
+    async def kernel():
+        nonlocal idle
+        idle = Idle(jobs)
+        idle.rouse()
+        idle.rouse()
+        assert done == []
+        await rested(idle)
+        assert done == [0, 1, 0, 1, 2, 3]
+        idle.rouse()
+        await rested(idle)
+        assert done[6:] == [0, 1, 2, 3]
+
+    asyncio.run(kernel())
+
+
+def test_a_slider_at_rest_has_what_stands_beside_it_made_ahead(monkeypatch):
+    monkeypatch.setattr('d2l_ext.background.REST', 0.01)
+    asked = []
+
+    def level(lr, up):
+        asked.append(lr)
+        if lr == 3:
+            raise ValueError('no 3')
+        return Panel({'lr': ([0, 1], [lr, lr + up])}, 'epoch', 'lr', ylim=(0, 9))
+
+    async def kernel():
+        explorer = Explorer(level, lr=Slider(0, 0, 5, step=1), up=Switch())
+        (_, handle), (switch,) = explorer._widgets.values()
+
+        async def made(widget, value):
+            asked.clear()
+            widget.value = value
+            now = len(asked)
+            shown, below = lines(explorer), explorer.sentence
+            await rested(explorer._idle)
+            assert (lines(explorer), explorer.sentence) == (shown, below)
+            return now, asked
+
+        await rested(explorer._idle)
+        assert asked == [0]
+        assert await made(switch, True) == (1, [0])  # no slider was moved yet
+        assert await made(handle, 2) == (1, [2, 1, 3, 4, 5])
+        monkeypatch.setattr('d2l_ext.explorers.KEPT', 8)
+        assert await made(handle, 4) == (0, [3])
+        monkeypatch.undo()
+        monkeypatch.setattr('d2l_ext.background.REST', 0.01)
+        assert await made(handle, 3) == (1, [3, 3])
+        assert explorer.sentence == 'no 3'
+        handle.value = 4
+        assert await made(switch, False) == (1, [4, 3, 5, 2, 1])
+
+        explorer.set()
+        monkeypatch.setattr('d2l_ext.explorers.KEPT', 4)
+        handle.value = 0
+        assert await made(handle, 5) == (1, [5, 5, 4, 3])
+        assert len(explorer._known) <= 4
+        explorer.set()
+        monkeypatch.setattr('d2l_ext.explorers.SLOW', -1)
+        assert await made(handle, 1) == (1, [1, 1])
+
+    asyncio.run(kernel())
 
 
 def test_what_is_kept_is_what_would_be_drawn():
