@@ -19,14 +19,18 @@ def field(control, label, width, slider_width='300px'):
         return (widgets.Checkbox(control.value, description=label, indent=False),)
     if isinstance(control, Points):
         return (PointsBox(control, label),)
+    layout = widgets.Layout(width=f'calc({width} + 100px)')
     labelled = {
         'description': label,
         'value': control.value,
         'style': {'description_width': width},
-        'layout': widgets.Layout(width=f'calc({width} + 100px)'),
+        'layout': layout,
     }
     if isinstance(control, Choice):
         box = widgets.Dropdown(options=[*control.options.items()], **labelled)
+        # as wide as its longest text, and no narrower than the boxes of numbers
+        layout.min_width, layout.max_width = layout.width, '100%'
+        layout.width = 'max-content'
     else:
         kind = widgets.BoundedIntText if control.whole else widgets.BoundedFloatText
         box = kind(min=control.low, max=control.high, step=control.step, **labelled)

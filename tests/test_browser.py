@@ -196,6 +196,39 @@ def test_a_drag_ends_on_the_value_in_the_box(lab):
     assert page.errors == []
 
 
+LISTS = """
+from d2l_ext.explorers import Choice, Explorer, Slider
+from d2l_ext.plots import Panel
+
+def line(first, second, third):
+    return Panel({'y': ((0, 1), (0, third))}, 'x', 'y', note=f'Third: {third}')
+
+Explorer(
+    line,
+    first=Choice(('a', 'falls from 0.02 to 0.0002, and then it is constant')),
+    second=Choice(('b', 'c')),
+    third=Slider(1, 0, 2),
+)
+"""
+
+
+def test_a_list_shows_its_longest_text_and_is_no_narrower_than_a_number(lab):
+    page = lab(LISTS)
+    settled(page, 'Third: 1')
+    wanted = """list => {
+        const free = document.body.appendChild(list.cloneNode(true));
+        free.style.cssText = 'position: absolute; width: auto';
+        return [list.offsetWidth, free.offsetWidth];
+    }"""
+    number = page.get_by_label('third').first.bounding_box()
+    for label in ('first', 'second'):
+        choice = page.get_by_label(label, exact=True)
+        has, needs = choice.evaluate(wanted)
+        assert has >= max(needs, int(number['width'])), label
+        assert choice.bounding_box()['x'] == number['x']
+    assert page.errors == []
+
+
 DRAWN = """
 import time
 from d2l_ext.explorers import Explorer, Log, Points, Slider
