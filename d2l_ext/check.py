@@ -195,7 +195,7 @@ def _rises_again(scheduler, run):
     i = rises[0]
     # the turn lies beside the lowest of the times looked at
     around = range(run.times[max(i - 1, 0)], run.times[i + 1] + 1)
-    low = max(t for t in around if run.rate(t) <= min(map(run.rate, around)))
+    low = min(around, key=lambda t: (run.rate(t), -t))  # the last of the lowest
     return (
         f'Rises again after {run.per} {low}, from {run.rate(low):.4g} to '
         f'{max(run.lrs[i + 1 :]):.4g}: stop there, or hold the final rate.'
