@@ -1,11 +1,12 @@
 """Work beside the reader's: tasks of the kernel's own event loop."""
 
 import asyncio
+import contextlib
 import time
 
 from d2l_ext.training import History
 
-REST, GAP = 0.3, 0.01  # seconds
+REST, GAP, BEAT = 0.3, 0.01, 0.1  # seconds
 
 
 def running_loop():
@@ -111,3 +112,35 @@ class Idle:
                 await asyncio.sleep(GAP)
         finally:
             self.working = False
+
+
+class Beat:
+    """Widgets that tell the page their news at once after a rest, then once a beat.
+
+    Nobody reads sixty numbers and sentences a second, and the page that draws them has
+    less time for the picture. `lock` is held while the news is told, that of the last
+    widget first. Outside a kernel nothing is held back.
+    """
+
+    def __init__(self, lock):
+        self.lock, self.held = lock, contextlib.ExitStack()
+        self.told, self.waiting = 0.0, False
+
+    def hold(self, *widgets):
+        """Keep what the widgets are about to say until the next beat."""
+        # the loop of this thread: a slider's handler need not run in the kernel's first
+        loop, now = running_loop(), time.monotonic()
+        if loop is None or now - self.told > REST:
+            self.tell()
+            return
+        for widget in widgets:
+            self.held.enter_context(widget.hold_sync())
+        if not self.waiting:
+            self.waiting = True
+            loop.call_later(self.told + BEAT - now, self.tell)
+
+    def tell(self):
+        """Let everything that was kept be said."""
+        with self.lock:
+            self.told, self.waiting = time.monotonic(), False
+            self.held.close()

@@ -22,14 +22,14 @@ class Stage:
         self._scales, self._lines = (
             widgets.HTML(layout=widgets.Layout(**place)) for _ in range(2)
         )
-        self._status = widgets.HTML(
+        self.status = widgets.HTML(
             layout=widgets.Layout(height='92px', overflow='auto')
         )
         self._picture = widgets.GridBox(
             [self._background, self._scales, self._lines],
             layout=widgets.Layout(grid_template_areas='"a"', overflow='hidden'),
         )
-        self.view = widgets.VBox([self._picture, self._status])
+        self.view = widgets.VBox([self._picture, self.status])
         self.sentence = self._svg = ''
 
     def show(self, *panels, also=()):
@@ -52,7 +52,7 @@ class Stage:
         sentences = [sentence for sentence in sentences if sentence]
         self.sentence = ' '.join(sentences)
         lines = ''.join(f'<div>{html.escape(line)}</div>' for line in sentences)
-        self._status.value = (
+        self.status.value = (
             '<div role="status" aria-live="polite" style="line-height:1.4">'
             f'{lines}</div>'
         )

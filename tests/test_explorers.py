@@ -308,6 +308,53 @@ def test_a_slider_at_rest_has_what_stands_beside_it_made_ahead(monkeypatch):
     asyncio.run(kernel())
 
 
+def test_numbers_and_sentences_follow_a_drag_once_a_beat(explorer, monkeypatch):
+    sent = []
+    monkeypatch.setattr(
+        widgets.Widget,
+        '_send',
+        lambda self, message, **_: sent.append((self, message.get('state'))),
+    )
+    (box, handle), stage = explorer._widgets['num_epochs'], explorer._stage
+    names = {box: 'box', stage.status: 'status', stage._lines: 'lines'}
+
+    def told():
+        said = [(names[widget], state) for widget, state in sent if widget in names]
+        sent.clear()
+        return said
+
+    def news():
+        status, number = {'value': stage.status.value}, {'value': box.value}
+        return [('box', number), ('status', status)]
+
+    async def kernel():
+        handle.value = 31  # at once after a rest, and the picture before it
+        assert [name for name, _ in told()] == ['lines', 'status', 'box']
+        for position in 32, 33, 34:
+            handle.value = position
+            assert (box.value, explorer.values['num_epochs']) == (position + 1,) * 2
+            assert [name for name, _ in told()] == ['lines']
+        await asyncio.sleep(0.15)
+        assert told() == news()
+        handle.value = 35
+        explorer.reset()  # while news is kept
+        assert [name for name, _ in told()] == ['lines', 'lines']
+        await asyncio.sleep(0.15)
+        assert told() == news() and box.value == 30
+        await asyncio.sleep(0.5)
+        assert told() == []
+        handle.value = 36
+        assert [name for name, _ in told()] == ['lines', 'status', 'box']
+        handle.value = 37
+
+    asyncio.run(kernel())
+    # that loop has ended before the beat; the next move, in any loop or none, tells
+    told()
+    handle.value = 38
+    assert [name for name, _ in told()][-1] == 'box'
+    assert box.value == 39
+
+
 def test_what_is_kept_is_what_would_be_drawn():
     def level(lr, num_epochs, high):
         line = {'lr': ([0, num_epochs], [lr, lr**2])}
@@ -392,7 +439,7 @@ def test_the_output_holds_text_picture_and_view(explorer, monkeypatch):
 
 def test_what_is_heard_and_read(explorer):
     assert 'role="img" aria-label="learning rate against epoch"' in lines(explorer)
-    status = explorer._stage._status.value
+    status = explorer._stage.status.value
     assert 'role="status" aria-live="polite"' in status
     assert explorer.sentence in status
 
