@@ -69,16 +69,17 @@ class Plot:
         self._check(same, 'what was dragged to and what is stepped to differ')
 
     async def _dragged(self):
-        x, y, left, width = await self.probe.evaluate('probe => probe.at()')
+        x, y, left, width, places = await self.probe.evaluate('probe => probe.at()')
         stops = [x, *(left + width * share for share in (0.9, 0.1, 0.6))]
         lengths = np.abs(np.diff(stops)).cumsum()
         way = np.linspace(0, lengths[-1], SECONDS * RATE + 1)[1:]
+        way = np.interp(way, [0, *lengths], stops)
         await self.page.mouse.move(x, y)
         await self.page.mouse.down()
         await self.probe.evaluate('probe => probe.start()')
         loop, moves = asyncio.get_running_loop(), []
         begin = loop.time()
-        for i, to in enumerate(np.interp(way, [0, *lengths], stops)):
+        for i, to in enumerate(way):
             await asyncio.sleep(begin + i / RATE - loop.time())
             move = {'type': 'mouseMoved', 'button': 'left', 'buttons': 1}
             move |= {'x': float(to), 'y': y}
@@ -88,6 +89,9 @@ class Plot:
         await asyncio.gather(*moves)
         seen = await self._seen(quiet=300)
         await self.page.mouse.up()
+        values = np.rint((way - left) / width * places)
+        new = np.flatnonzero(np.diff(values))
+        seen['most'] = RATE * (len(new) - 1) / (new[-1] - new[0])
         return seen
 
     async def _seen(self, quiet):
@@ -104,14 +108,6 @@ class Plot:
         self._check(len(seen['places']) == 1, jumped)
         return seen
 
-    def _a_second(self, what):
-        rates = []
-        for drag in self.drags:
-            begin, end = drag['inputs'][0][0], drag['inputs'][-1][0]
-            seen = sum(begin < t <= end for t, _ in drag[what])
-            rates.append(1000 * seen / (end - begin))
-        return statistics.median(rates)
-
     def _check(self, right, sentence):
         if not right:
             self.wrong.append(f'{self.name}: {sentence}')
@@ -123,14 +119,19 @@ class Plot:
         return [step['pictures'][0][0] - step['inputs'][0][0] for step in seen]
 
     @property
-    def rate(self):
-        """New pictures per second, the median of the drags."""
-        return self._a_second('pictures')
+    def rates(self):
+        """New pictures per second, of each drag."""
+        rates = []
+        for drag in self.drags:
+            begin, end = drag['inputs'][0][0], drag['inputs'][-1][0]
+            seen = sum(begin < t <= end for t, _ in drag['pictures'])
+            rates.append(1000 * seen / (end - begin))
+        return rates
 
     @property
-    def moves(self):
-        """New values of the slider per second, the median of the drags."""
-        return self._a_second('inputs')
+    def most(self):
+        """The values per second that the mouse goes over: few where they are wide."""
+        return statistics.median(drag['most'] for drag in self.drags)
 
     @property
     def age(self):

@@ -42,7 +42,7 @@
     at: () => {
       const {x, y, width, height} = handle.getBoundingClientRect();
       const track = handle.closest('.noUi-base').getBoundingClientRect();
-      return [x + width / 2, y + height / 2, track.x, track.width];
+      return [x + width / 2, y + height / 2, track.x, track.width, places(handle)];
     },
     box: () => {
       const {x, y, width, height} = area.querySelector(what).getBoundingClientRect();
