@@ -33,7 +33,8 @@ class Plot:
         if key is None:
             ends = await self.probe.evaluate('probe => probe.ends()')
             self.key = key = dict(zip(ends, KEYS)).get(True, self.key)
-        await self.probe.evaluate('probe => { probe.focus(); probe.start(); }')
+        await self._entered()
+        await self.probe.evaluate('probe => probe.start()')
         await self.page.keyboard.press(key)
         self.steps.append(await self._seen(quiet=100))
 
@@ -68,7 +69,13 @@ class Plot:
         same = self.steps[-1]['last'] == last
         self._check(same, 'what was dragged to and what is stepped to differ')
 
+    async def _entered(self):
+        """Go to the slider: JupyterLab takes a while over a new active cell."""
+        await self.probe.evaluate('probe => probe.focus()')
+        await self.page.wait_for_timeout(100)
+
     async def _dragged(self):
+        await self._entered()
         x, y, left, width, places = await self.probe.evaluate('probe => probe.at()')
         stops = [x, *(left + width * share for share in (0.9, 0.1, 0.6))]
         lengths = np.abs(np.diff(stops)).cumsum()
