@@ -21,6 +21,7 @@ busy machine meets too.
 import argparse
 import asyncio
 import contextlib
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -115,11 +116,11 @@ async def opened(browser, url, name, cells):
 
 
 def first_explorer(path):
-    """Return the number of the first cell that ends in an Explorer, None without."""
+    """Return the number of the first cell that ends in an explorer, None without."""
     for i, cell in enumerate(nbformat.read(path, as_version=4).cells):
         live = 'nbval-ignore-output' in cell.metadata.get('tags', [])
-        lines = cell.source.splitlines() if cell.cell_type == 'code' else []
-        if 'Explorer(' in lines and not live:
+        code = cell.source if cell.cell_type == 'code' else ''
+        if re.search(r'^(Explorer|Atlas)\(', code, re.MULTILINE) and not live:
             return i
     return None
 
