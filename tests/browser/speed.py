@@ -5,14 +5,14 @@
 Runs each notebook in JupyterLab and moves the longest slider of its first explorer: 25
 single steps and drags of 2 s at 60 moves/s. In turns with it the floor, a slider that
 moves a bar, in a notebook of its own and in a cell beside it, and the same plot by
-`interact`. Prints a Markdown table with medians (95th percentiles), "of the floor" the
-median of each drag's pictures/s over those of the floor's own notebook just before; the
-last rows are the first notebook in a JupyterLab without our server extension, and in
-one without our settings too. "handler" is what a slider's new value takes in the
-kernel, "kernel" how long that is busy in all. Fails where a picture is missing, jumps
-or shows another value than the slider, where the console has errors, and where the
-targets of speed are missed three times: what else a machine does adds time, and takes
-none away. All but one are set against the floor in its own notebook.
+`interact`. Prints a Markdown table with medians (95th percentiles); "of the floor" is
+the median of each drag's pictures/s over those in the floor's own notebook in the same
+turn, which the targets are set against too. The last rows are the first notebook in a
+JupyterLab without our server extension, and in one without our settings too. "handler"
+is what a slider's new value takes in the kernel, "kernel" how long that is busy in all.
+Fails where a picture is missing, jumps or shows another value than the slider, where
+the console has errors, and where the targets of speed are missed three times: what else
+a machine does adds time, and takes none away.
 
 --quick: runs to the explorer, times the first notebook alone, against targets that a
 busy machine meets too.
