@@ -196,8 +196,8 @@ def missed(floor, explorer, plain, quick):
     """Return the targets that are missed, as sentences.
 
     No slider that the kernel answers beats the floor: where that takes more than a
-    fifth of `interact`, a step may take the floor and a frame of the screen, and the
-    share of the floor decides on the pictures.
+    fifth of `interact`, a step may take the floor and a frame of the screen, and as many
+    pictures as the floor's, to the hundredth, are enough.
     """
     median, frame = statistics.median, 1000 / 60
     step, bare, slow = (median(plot.waits) for plot in (explorer, floor, plain))
@@ -218,7 +218,7 @@ def missed(floor, explorer, plain, quick):
         }
         least = {
             'pictures of the floor': (rate, 0.9),
-            'pictures of the floor, of interact': (rate, min(5 * drawn, 0.9)),
+            'pictures of the floor, of interact': (round(rate, 2), min(5 * drawn, 1)),
         }
     over = {what: (is_, 'at most', to) for what, (is_, to) in most.items() if is_ > to}
     under = {
