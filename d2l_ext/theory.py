@@ -68,15 +68,14 @@ def expected_loss(
 
     Source: Schaul et al. (2013); Zhang et al. (2019); book section 11.4.
     """
-    moments = second_moments(
-        lrs, updates, curvatures, noise, start, momentum, batch_size, scale
-    )
-    return _loss(moments, curvatures, scale)
+    weights = checked(curvatures) / 2
+    problem = curvatures, noise, start, momentum, batch_size, scale
+    return _loss(second_moments(lrs, updates, *problem, weights), scale)
 
 
-def _loss(moments, curvatures, scale):
+def _loss(sums, scale):
     with np.errstate(over='ignore', invalid='ignore'):
-        losses = moments @ np.asarray(curvatures, dtype=float) / 2 * scale
+        losses = sums * scale
     gone = ~(losses < 1e12)
     if gone.any():
         losses[np.argmax(gone) :] = np.inf
@@ -172,23 +171,28 @@ def consequence_panels(
 
     h = spectrum(condition_number, shape)
     problem = {'momentum': momentum, 'batch_size': batch_size, 'noise': 0.8}
-    moments = second_moments(rates, updates, h, scale=scale[:-1], **problem)
-    losses = _loss(moments, h, scale[:-1])
+    ends = np.eye(len(h))[[h.argmax(), h.argmin()]]
+    weights = h / 2 * np.vstack([np.ones(len(h)), ends])
+    moments = second_moments(
+        rates, updates, h, scale=scale[:-1], weights=weights.T, **problem
+    )
+    parts = np.vstack([weights.sum(axis=1), moments])
+    met = np.append(scale[0], scale[:-1])  # the scale behind each point
+    losses = _loss(parts[:, 0], met)
     x, lr = _drawable(x, lr)
     floors = noise_floor(lr, h, scale=falling(x, sharpness, half_life), **problem)
     limit = stability_line(h, momentum) / scale
     lines = {
-        'expected loss': (epochs, np.append(h.sum() / 2 * scale[0], losses)),
+        'expected loss': (epochs, losses),
         'noise floor': (x, floors),
     }
     if directions:
-        parts = np.vstack([np.ones(len(h)), moments])
-        parts[1:][losses == np.inf] = np.nan
-        parts *= h / 2 * scale[:, None]
-        lines['steepest direction'] = epochs, parts[:, np.argmax(h)]
-        lines['flattest direction'] = epochs, parts[:, np.argmin(h)]
+        parts[losses == np.inf] = np.nan
+        _, steepest, flattest = parts.T * met
+        lines['steepest direction'] = epochs, steepest
+        lines['flattest direction'] = epochs, flattest
 
-    note = f'On the noisy quadratic the loss {_end(losses, epochs, floors[-1])}'
+    note = f'On the noisy quadratic the loss {_end(losses[1:], epochs, floors[-1])}'
     unstable = np.count_nonzero(rates > limit[:-1])
     if unstable:
         note += f'; {unstable:,} of {len(rates):,} {per}s lie above the stability line'

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from d2l_ext import quadratic
 from d2l_ext.quadratic import second_moments
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -81,6 +82,19 @@ def test_many_updates_at_once_are_the_same_updates(momentum, count, updates):
     rng = np.random.default_rng(count)
     lrs, scale = rng.uniform(0, 1.5, count), rng.uniform(0.5, 1.3, count)
     arguments = lrs, updates, CURVATURES, 0.3, 2.0, momentum, 4, scale
+    exact = second_moments(*arguments)
+    np.testing.assert_allclose(exact, one_by_one(*arguments), rtol=1e-9)
+    for weights in CURVATURES, rng.uniform(size=(20, 3)):
+        sums = second_moments(*arguments, weights)
+        np.testing.assert_allclose(sums, exact @ weights, rtol=1e-12)
+
+
+@pytest.mark.parametrize('momentum', [0.0, 0.9])
+@pytest.mark.parametrize('largest', [1, 100, 10**6])
+def test_the_same_however_long_the_stretches(monkeypatch, momentum, largest):
+    monkeypatch.setattr(quadratic, 'LARGEST', largest)
+    scale = np.random.default_rng(0).uniform(0.5, 1.3, 101)
+    arguments = np.full(101, 0.7), 1, CURVATURES, 0.3, 2.0, momentum, 4, scale
     exact = second_moments(*arguments)
     np.testing.assert_allclose(exact, one_by_one(*arguments), rtol=1e-9)
 
@@ -213,6 +227,9 @@ def test_bad_numbers_of_an_explorer_are_refused():
 
 def test_no_rates_no_losses():
     assert expected_loss([]).shape == (0,)
+    assert second_moments([], 1, CURVATURES, 0.1).shape == (0, 20)
+    weights = np.ones((20, 3))
+    assert second_moments([], 1, CURVATURES, 0.1, weights=weights).shape == (0, 3)
 
 
 @pytest.mark.parametrize('per', ['epoch', 'update'])
@@ -233,6 +250,26 @@ def test_both_units_count_the_same_run(per, momentum):
         end = CURVATURES[i] * moments[-1, i] / 2
         np.testing.assert_allclose(panel.lines[label][1][-1], end)
     assert 'Over 200 updates the rates sum to 100, their squares to 50.' in panel.note
+
+
+@pytest.mark.parametrize('sharpness', [1.0, 1.5])
+def test_two_directions_add_up_to_the_loss(sharpness):
+    rest = {'shape': 'two', 'sharpness': sharpness, 'directions': True}
+    _, panel = consequence_panels(ConstantScheduler(0.5), 10, **rest)
+    _, losses = panel.lines['expected loss']
+    parts = [panel.lines[f'{end} direction'][1] for end in ('steepest', 'flattest')]
+    np.testing.assert_allclose(sum(parts), losses)
+    assert (parts[0][:3] > parts[1][:3]).any()
+
+
+def test_the_directions_of_what_has_diverged_end():
+    rest = {'batches_per_epoch': 20, 'directions': True}
+    _, panel = consequence_panels(ConstantScheduler(2.5), 10, **rest)
+    gone = panel.lines['expected loss'][1] >= 1e6
+    assert gone.any() and not gone.all()
+    steepest = panel.lines['steepest direction'][1]
+    assert np.isnan(steepest[-1]) and not np.isnan(steepest[~gone]).any()
+    assert 'diverge in epoch 1;' in panel.note
 
 
 def test_the_stability_line_is_counted_in_words():
@@ -291,7 +328,7 @@ def test_a_run_of_the_book_takes_milliseconds(momentum):
         start = time.process_time()
         expected_loss(lrs, 1, spectrum(size=100), momentum=momentum)
         times.append(time.process_time() - start)
-    # 3 and 6 ms, or twice that where others use the machine; a loop takes 105
+    # 5 and 9 ms, or twice that where others use the machine; a loop takes 105
     assert min(times) < 0.04
 
 
