@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -116,6 +117,35 @@ def test_imports_go_one_way():
 
 def test_schedulers_need_math_alone():
     assert imported(ast.walk(MODULES['schedulers'])) == {'math'}
+
+
+def test_what_has_no_torch_is_skipped_and_nothing_else():
+    # doctests are looked for first, in d2l_ext/torch.py too: no half of it may stay
+    code = (
+        'import sys, pytest\n'
+        'class Without:\n'
+        '    def find_spec(self, name, path=None, target=None):\n'
+        '        if name.partition(".")[0] == "torch":\n'
+        '            raise ModuleNotFoundError(f"No module named {name!r}", name=name)\n'
+        'sys.meta_path.insert(0, Without())\n'
+        'sys.exit(pytest.main(sys.argv[1:]))\n'
+    )
+    files = (
+        '--ignore-glob=*mxnet*',
+        'd2l_ext',
+        'tests/test_callbacks.py',
+        'tests/test_range_finder.py',
+    )
+    run = subprocess.run(
+        [sys.executable, '-c', code, '-q', '-k', 'torch', *files],
+        cwd=ROOT,
+        env=os.environ | {'D2L_EXT_STRICT': '0'},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert re.search(r'^\d+ skipped', run.stdout.splitlines()[-1]), run.stdout
 
 
 def pins():
