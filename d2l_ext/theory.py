@@ -68,7 +68,7 @@ def expected_loss(
 
     Source: Schaul et al. (2013); Zhang et al. (2019); book section 11.4.
     """
-    weights = checked(curvatures) / 2
+    weights = np.asarray(curvatures, dtype=float) / 2
     problem = curvatures, noise, start, momentum, batch_size, scale
     return _loss(second_moments(lrs, updates, *problem, weights), scale)
 

@@ -130,14 +130,14 @@ def test_what_has_no_torch_is_skipped_and_nothing_else():
         'sys.meta_path.insert(0, Without())\n'
         'sys.exit(pytest.main(sys.argv[1:]))\n'
     )
-    files = (
+    arguments = (
         '--ignore-glob=*mxnet*',
         'd2l_ext',
         'tests/test_callbacks.py',
         'tests/test_range_finder.py',
     )
     run = subprocess.run(
-        [sys.executable, '-c', code, '-q', '-k', 'torch', *files],
+        [sys.executable, '-c', code, '-q', '-k', 'torch', *arguments],
         cwd=ROOT,
         env=os.environ | {'D2L_EXT_STRICT': '0'},
         capture_output=True,

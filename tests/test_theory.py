@@ -328,7 +328,7 @@ def test_a_run_of_the_book_takes_milliseconds(momentum):
         start = time.process_time()
         expected_loss(lrs, 1, spectrum(size=100), momentum=momentum)
         times.append(time.process_time() - start)
-    # 5 and 9 ms, or twice that where others use the machine; a loop takes 105
+    # 4 and 8 ms, or twice that where others use the machine; a loop takes 105
     assert min(times) < 0.04
 
 
