@@ -19,8 +19,8 @@ CONDA = conda
 ARGS =
 BIN = .venv/bin
 LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
-	--ServerApp.jpserver_extensions=d2l_ext.nodelay=True \
-	--LabApp.app_settings_dir='$(CURDIR)/d2l_ext/lab' \
+	--ServerApp.jpserver_extensions=d2l_ext.jupyter.nodelay=True \
+	--LabApp.app_settings_dir='$(CURDIR)/d2l_ext/jupyter/settings' \
 	$(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
@@ -53,13 +53,13 @@ test-browser: .venv/.test
 	$(BIN)/python -m tests.browser.speed $(ARGS)
 
 stamp: .venv/.lab
-	$(BIN)/python notebooks/stamp.py
+	$(BIN)/python -m d2l_ext.jupyter.stamp
 
 bench: .venv/.torch
-	$(BIN)/python -m d2l_ext.bench $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 notebooks: .venv/.lab
-	$(BIN)/python notebooks/execute.py $(ARGS)
+	$(BIN)/python -m d2l_ext.jupyter.execute $(ARGS)
 
 # A stamp per set of extras. .venv/.lab is taken away while anything is being
 # installed, so that a .venv without it is a half-made one and is made again.

@@ -4,21 +4,28 @@ import copy
 import math
 import warnings
 
+from d2l_ext.plan import BATCHES_PER_EPOCH, plan_of, rate_at
 from d2l_ext.schedulers import LambdaScheduler, PlateauScheduler, Scheduler
-from d2l_ext.training import known_unit, scheduled_lr, whole_number
 
 EARLY = 0.05  # over in this share of a run: its lengths were meant for another one
 
 CYCLES = 'Cycl', 'Restart'  # what goes up and down by design says so in its name
 
 
-def check(scheduler, num_epochs, per='epoch', batches_per_epoch=94, stability=None):
+def check(
+    schedule,
+    num_epochs=None,
+    per='epoch',
+    batches_per_epoch=BATCHES_PER_EPOCH,
+    *,
+    stability=None,
+):
     """Return what is doubtful about a schedule in a run, a list of sentences.
 
-    Arguments as in `schedule_panel`; `stability` is a rate above which the run is
-    expected to diverge, such as 2 / lambda_max. `scheduler` may also be any function
-    of time, or an object of MXNet (asked from 1, as its Trainer asks) or of PyTorch,
-    of which a copy is used up.
+    `schedule`: a `Plan`, or a scheduler and in what follows the rest of its plan.
+    `stability` is a rate above which the run is expected to diverge, such as
+    2 / lambda_max. The scheduler may also be an object of MXNet (asked from 1, as its
+    Trainer asks) or of PyTorch, of which a copy is used up.
 
     >>> from d2l_ext.schedulers import CosineScheduler
     >>> check(CosineScheduler(40, 0.5, 0.01), num_epochs=40)
@@ -26,21 +33,20 @@ def check(scheduler, num_epochs, per='epoch', batches_per_epoch=94, stability=No
     >>> check(CosineScheduler(40, 0.5, 0.01), 40, 'update', 235)  # doctest: +ELLIPSIS
     ['Over after 40 of 9400 updates (0.43 % of the run), the rest has the rate 0.01:...
 
-    Raises TypeError for a `PlateauScheduler`: it follows the losses of a run.
+    Raises ValueError for a `PlateauScheduler`, which follows the losses of a run, and
+    what `plan_of` does.
     """
+    plan = plan_of(schedule, num_epochs, per, batches_per_epoch)
+    scheduler = plan.scheduler
     if isinstance(scheduler, PlateauScheduler):
-        raise TypeError(
+        raise ValueError(
             f'{scheduler!r} follows the losses of a run and cannot be checked before it'
         )
-    known_unit(per)
-    num_epochs = whole_number('num_epochs', num_epochs)
-    batches = whole_number('batches_per_epoch', batches_per_epoch)
-    n = num_epochs * (batches if per == 'update' else 1)
-    run = _Run(scheduler, per, n)
+    run = _Run(plan)
     found = [
         _used(scheduler, run),
-        _starts_at_zero(run, batches),
-        _over_early(run, num_epochs, batches),
+        _starts_at_zero(run),
+        _over_early(run),
         _rises_again(scheduler, run),
         _unstable(run, stability),
     ]
@@ -52,8 +58,9 @@ def check(scheduler, num_epochs, per='epoch', batches_per_epoch=94, stability=No
 class _Run:
     """The rates of a run: all of them, or enough to find every change."""
 
-    def __init__(self, scheduler, per, n):
-        self.per, self.n = per, n
+    def __init__(self, plan):
+        scheduler, n = plan.scheduler, plan.length
+        self.per, self.n, self.plan = plan.per, n, plan
         if isinstance(scheduler, Scheduler):
             self.rate, self.times = scheduler.lr, range(n)
             if n > 1000 and not _winding(scheduler):  # a slider waits: 400 will do
@@ -62,9 +69,9 @@ class _Run:
                 self.times = sorted(t for t in times if t < n)
             self.lrs = [*map(self.rate, self.times)]  # a look at each t would cost more
             if not all(0 <= lr < math.inf for lr in self.lrs):
-                self.lrs = [scheduled_lr(scheduler, per, t, t) for t in self.times]
+                self.lrs = [rate_at(scheduler, t, plan.per) for t in self.times]
         else:
-            self.times, self.lrs = range(n), list(_rates(scheduler, per, n))
+            self.times, self.lrs = range(n), list(_rates(plan))
             self.rate = self.lrs.__getitem__
         self.peak = max(self.lrs)
         self.tolerance = 1e-9 * self.peak
@@ -83,9 +90,9 @@ class _Run:
         return f'{count} {self.per}{"s" * (count != 1)}'
 
 
-def _rates(scheduler, per, n):
+def _rates(plan):
     """Yield what a framework's object, or any function, will say in a run."""
-    scheduler = copy.deepcopy(scheduler)
+    scheduler, n = copy.deepcopy(plan.scheduler), plan.length
     if _of_torch(scheduler):
         for _ in range(n):
             yield float(scheduler.optimizer.param_groups[0]['lr'])
@@ -95,7 +102,7 @@ def _rates(scheduler, per, n):
     else:
         first = _first(scheduler)
         for t in range(first, first + n):
-            yield scheduled_lr(scheduler, per, t, t)
+            yield rate_at(scheduler, t, plan.per)
 
 
 def _winding(scheduler):
@@ -137,14 +144,14 @@ def _used(scheduler, run):
                 'cannot go back; make a new one for each plot and each run.'
             )
     twin, t = copy.deepcopy(scheduler), _first(scheduler)
-    once, twice = (scheduled_lr(twin, run.per, t, t) for _ in range(2))
+    once, twice = (rate_at(twin, t, run.per) for _ in range(2))
     return once != twice and (
         f'Every call changes it, whatever the time: asked twice for {t}, it answers '
         f'{once:.4g} and then {twice:.4g}; use a function of time.'
     )
 
 
-def _starts_at_zero(run, batches):
+def _starts_at_zero(run):
     i = next((i for i, lr in enumerate(run.lrs) if lr > 0), None)
     if i is None:
         return 'The rate is 0 throughout: nothing is learned.'
@@ -152,15 +159,17 @@ def _starts_at_zero(run, batches):
     if not count:
         return ''
     which = f'first {run.per}' if count == 1 else f'first {run.spoken(count)}'
-    lost = f' ({count * batches} updates)' if run.per == 'epoch' else ''
+    lost = (
+        f' ({count * run.plan.batches_per_epoch} updates)' if run.per == 'epoch' else ''
+    )
     return (
         f'The rate of the {which} is 0, nothing is learned{lost}: let the warmup '
         f'begin higher, at {run.rate(count):.4g} say.'
     )
 
 
-def _over_early(run, num_epochs, batches):
-    end = run.lrs[-1]
+def _over_early(run):
+    end, batches = run.lrs[-1], run.plan.batches_per_epoch
 
     def at_rest(lr):
         return abs(lr - end) <= run.tolerance
@@ -170,7 +179,7 @@ def _over_early(run, num_epochs, batches):
         return ''
     count = run.change(at_rest, moving[-1] + 1)
     # a warmup may be short, but not as many updates as the run has epochs
-    longest = EARLY * run.n if end < run.peak - run.tolerance else num_epochs
+    longest = EARLY * run.n if end < run.peak - run.tolerance else run.plan.num_epochs
     if count > min(longest, EARLY * run.n):
         return ''
     remedy = 'make its lengths longer, or the run shorter.'

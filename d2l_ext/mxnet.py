@@ -13,20 +13,23 @@ hybridized, and losses and hits are read from the device once an epoch.
 import warnings
 from functools import partial
 
-from d2l_ext import _cuda11, _mxnet_finder, install, loop, range_finder
+from d2l_ext.install import cuda11, finder, wheels
+from d2l_ext.training import learner, loop
+from d2l_ext.training.range_test import range_test as test_range
 
-_mxnet_finder.install()
+finder.install()
 try:
     import mxnet as mx
     from mxnet import gluon, np, npx
     from mxnet.gluon import nn
 except (ImportError, OSError) as error:
     raise ImportError(
-        f'MXNet cannot be imported ({error}): {install.remedy(error)}'
+        f'MXNet cannot be imported ({error}): {wheels.remedy(error)}'
     ) from error
 
-from d2l_ext._mxnet_learner import Learner, accuracy
-from d2l_ext._mxnet_trainer import lr_scheduler, printed_scheduler
+from d2l_ext.training._mxnet import Learner, accuracy
+from d2l_ext.training._mxnet_trainer import lr_scheduler
+from d2l_ext.training._printed import printed_scheduler
 
 __all__ = [
     'Batches',
@@ -45,8 +48,8 @@ __all__ = [
 ]
 
 
-class Batches(loop.Batches):
-    """Minibatches of MXNet arrays on one device: `loop.Batches` says how."""
+class Batches(learner.Batches):
+    """Minibatches of MXNet arrays on one device: `learner.Batches` says how."""
 
     def on_device(self, order):
         """Return an order, a NumPy array of int32, as an array beside X."""
@@ -62,13 +65,13 @@ def try_gpu(i=0):
 
     Warns, and says why, where the machine has that GPU all the same.
     """
-    capabilities = (_cuda11.capabilities() or ())[i:]
-    wheel, why = install.choose(capabilities)
+    capabilities = (cuda11.capabilities() or ())[i:]
+    wheel, why = wheels.choose(capabilities)
     if wheel == 'mxnet-cu117' and npx.num_gpus() > i:
         return npx.gpu(i)
     if capabilities:
         if wheel == 'mxnet-cu117':
-            why += f', but this is the wheel for CPUs: {install.remedy("")}'
+            why += f', but this is the wheel for CPUs: {wheels.remedy("")}'
         warnings.warn(f'MXNet computes on the CPU: {why}', stacklevel=2)
     return npx.cpu()
 
@@ -83,7 +86,7 @@ def load_data_fashion_mnist(batch_size, subset='mini', device=None):
     device = device or try_gpu()
     train, test = (
         (np.array(X, ctx=device), np.array(y, dtype='int32', ctx=device))
-        for X, y in loop.scaled(subset)
+        for X, y in learner.scaled(subset)
     )
     return Batches(*train, batch_size, shuffle=True), Batches(*test, batch_size)
 
@@ -192,9 +195,9 @@ def train_steps(
             f'checkpoint={checkpoint!r} cannot keep what the lr_scheduler of trainer '
             f'has counted: give the schedule to train instead'
         )
-    learner = Learner(net, loss, trainer, device)
+    learning = Learner(net, loss, trainer, device)
     yield from loop.steps(
-        learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue,
+        learning, train_iter, test_iter, num_epochs, scheduler, per, seed, queue,
         checkpoint, on_epoch, on_update,
     )  # fmt: skip
 
@@ -205,10 +208,10 @@ def range_test(
     """Return the `RangeTest` of `net` and `trainer`: how the loss answers a rising rate.
 
     Weights and the order of the minibatches come from `seed`; afterwards net, trainer
-    and random generators are as before. `range_finder.range_test` says what it does.
+    and random generators are as before. `range_test.range_test` says what it does.
     """
-    learner = Learner(net, loss, trainer, device)
-    return range_finder.range_test(learner, train_iter, low, high, num_updates, seed)
+    learning = Learner(net, loss, trainer, device)
+    return test_range(learning, train_iter, low, high, num_updates, seed)
 
 
 def evaluate_accuracy(net, data_iter, device):

@@ -16,9 +16,10 @@ from functools import partial
 import torch
 from torch import nn
 
-from d2l_ext import loop, range_finder
-from d2l_ext._torch_learner import Learner, accuracy
-from d2l_ext.training import whole_number
+from d2l_ext.plan import whole_number
+from d2l_ext.training import learner, loop
+from d2l_ext.training._torch import Learner, accuracy
+from d2l_ext.training.range_test import range_test as test_range
 
 __all__ = [
     'Batches',
@@ -36,8 +37,8 @@ __all__ = [
 ]
 
 
-class Batches(loop.Batches):
-    """Minibatches of tensors on one device: `loop.Batches` says how."""
+class Batches(learner.Batches):
+    """Minibatches of tensors on one device: `learner.Batches` says how."""
 
     def on_device(self, order):
         """Return an order, a NumPy array of int32, as a tensor beside X."""
@@ -62,7 +63,7 @@ def load_data_fashion_mnist(batch_size, subset='mini', device=None):
     device = device or try_gpu()
     train, test = (
         (torch.as_tensor(X, device=device), torch.as_tensor(y, device=device).long())
-        for X, y in loop.scaled(subset)
+        for X, y in learner.scaled(subset)
     )
     return Batches(*train, batch_size, shuffle=True), Batches(*test, batch_size)
 
@@ -164,9 +165,9 @@ def train_steps(
     its length, so that a rate set by hand takes effect within so many updates.
     Leaving the `for` loop over it stops the run, like Ctrl-C.
     """
-    learner = Learner(net, loss, trainer, device)
+    learning = Learner(net, loss, trainer, device)
     yield from loop.steps(
-        learner, train_iter, test_iter, num_epochs, scheduler, per, seed, queue,
+        learning, train_iter, test_iter, num_epochs, scheduler, per, seed, queue,
         checkpoint, on_epoch, on_update,
     )  # fmt: skip
 
@@ -177,10 +178,10 @@ def range_test(
     """Return the `RangeTest` of `net` and `trainer`: how the loss answers a rising rate.
 
     Weights and the order of the minibatches come from `seed`; afterwards net, trainer
-    and random generators are as before. `range_finder.range_test` says what it does.
+    and random generators are as before. `range_test.range_test` says what it does.
     """
-    learner = Learner(net, loss, trainer, device)
-    return range_finder.range_test(learner, train_iter, low, high, num_updates, seed)
+    learning = Learner(net, loss, trainer, device)
+    return test_range(learning, train_iter, low, high, num_updates, seed)
 
 
 def evaluate_accuracy(net, data_iter, device):

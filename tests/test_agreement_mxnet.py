@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2l_ext import _mxnet_finder
+from d2l_ext.install import finder
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineScheduler,
@@ -18,7 +18,7 @@ from d2l_ext.schedulers import (
     WarmupScheduler,
 )
 
-_mxnet_finder.install()
+finder.install()
 lr_scheduler = pytest.importorskip('mxnet').lr_scheduler
 
 UPDATES = 80

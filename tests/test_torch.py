@@ -17,8 +17,8 @@ from d2l_ext.training import History, Recipe
 
 torch = pytest.importorskip('torch')
 
-from d2l_ext import _torch_learner, _torch_step
 from d2l_ext import torch as d2l
+from d2l_ext.training import _torch, _torch_step
 
 PACKAGE = Path(d2l.__file__).parent
 UPDATES = 8  # an epoch of 500 images in batches of 64, the last of 52
@@ -194,7 +194,7 @@ def test_agrees_with_a_loop_written_out(device):
 
     plain, drawn = d2l.lenet().to(device), numpy.random.default_rng(3)
     drawn.integers(2**31)
-    _torch_learner.initialize(plain, drawn)
+    _torch.initialize(plain, drawn)
     losses, hits, t = [], [], 0
     for _ in range(2):
         losses.append(0.0), hits.append(0)
@@ -372,7 +372,7 @@ def graphs(monkeypatch):
     monkeypatch.setattr(
         _torch_step, 'on_side_stream', lambda step, *batch: step(*batch)
     )
-    monkeypatch.setattr(_torch_learner, 'Step', _torch_step.GraphStep)
+    monkeypatch.setattr(_torch, 'Step', _torch_step.GraphStep)
     return captured
 
 
@@ -386,7 +386,7 @@ def test_a_graph_for_each_shape_does_what_the_eager_step_does(graphs, momentum):
     assert made[1].param_groups == groups
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_torch_learner, 'Step', _torch_step.Step)
+        patch.setattr(_torch, 'Step', _torch_step.Step)
         expected = fit(scheduler, 5, made=eager, per='update')
     assert history.lr == expected.lr
     assert history.train_loss == pytest.approx(expected.train_loss, abs=1e-3)
@@ -403,7 +403,7 @@ def test_rates_of_its_own_reach_the_graph(graphs):
     drawn = d2l.lenet()
     rng = numpy.random.default_rng(0)
     rng.integers(2**31)
-    _torch_learner.initialize(drawn, rng)
+    _torch.initialize(drawn, rng)
     still, *moved = (
         (one == other).all() for one, other in zip(weights(net), weights(drawn))
     )

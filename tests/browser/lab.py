@@ -16,7 +16,7 @@ import nbformat
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
 FLAGS = ['--no-sandbox', '--disable-gpu']
-NODELAY = '--ServerApp.jpserver_extensions=d2l_ext.nodelay=True'
+NODELAY = '--ServerApp.jpserver_extensions=d2l_ext.jupyter.nodelay=True'
 SETTINGS = f'--LabApp.app_settings_dir={ROOT / "d2l_ext" / "lab"}'
 
 

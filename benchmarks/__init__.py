@@ -1,0 +1,1 @@
+"""How long things take: the measuring code, and its results beside it."""

@@ -1,0 +1,113 @@
+"""A schedule as code for this package, MXNet, PyTorch, optax, Keras and timm.
+
+The libraries count from different origins, warm up by different rules and rest, or do
+not rest, after the end. The code written here gives the same rate at every update.
+"""
+
+import re
+import textwrap
+
+from d2l_ext.exchange import _keras, _mxnet, _optax, _timm, _torch
+from d2l_ext.exchange.formula import CannotExpressError, call, listed
+from d2l_ext.plan import BATCHES_PER_EPOCH, plan_of
+from d2l_ext.schedulers import LambdaScheduler, PlateauScheduler, Scheduler
+
+
+def code(
+    schedule,
+    library,
+    num_epochs=None,
+    per='epoch',
+    batches_per_epoch=BATCHES_PER_EPOCH,
+):
+    """Return code for `library` that gives the rates of a schedule in a run.
+
+    `schedule`: a `Plan`, or a scheduler and, after `library`, the rest of its plan.
+    `library`: one of `LIBRARIES`. The code runs by itself and leaves `rates`, one for each update. Where the library has no class for
+    the schedule it is given the formula; where it takes no formula either, a comment
+    says why. A `LambdaScheduler` needs a function with a name that can be imported.
+
+    >>> from d2l_ext.schedulers import CosineScheduler
+    >>> print(code(CosineScheduler(40, 0.5, 0.01), 'torch', 40).split('\\n\\n')[1])
+    net = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+    scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=40, eta_min=0.01)
+
+    Raises ValueError for an unknown library, for what is not of `d2l_ext.schedulers`
+    (as a class of the reader's) or follows the losses of a run, and what `plan_of` does.
+    """
+    if library not in LIBRARIES:
+        wanted = ', '.join(LIBRARIES)
+        raise ValueError(f'library must be one of {wanted}, got {library!r}')
+    plan = plan_of(schedule, num_epochs, per, batches_per_epoch)
+    scheduler = plan.scheduler
+    if not isinstance(scheduler, Scheduler) or isinstance(scheduler, PlateauScheduler):
+        raise ValueError(
+            f'scheduler must be one of d2l_ext.schedulers that is a function of time, '
+            f'got {scheduler!r}'
+        )
+    try:
+        imported = _imported(scheduler)
+        text = LIBRARIES[library](plan)
+    except CannotExpressError as error:
+        sentence = f'{library} cannot express this, because {error}.'
+        return textwrap.fill(sentence, 80, initial_indent='# ', subsequent_indent='# ')
+    return '\n'.join([*imported, text])
+
+
+def _imported(scheduler):
+    """Return the lines that import a reader's own functions."""
+    # not isinstance: a subclass may have a formula of its own
+    if type(scheduler).__module__ != Scheduler.__module__:
+        raise ValueError(
+            f'scheduler must be made of d2l_ext.schedulers alone, got {scheduler!r}'
+        )
+    if isinstance(scheduler, LambdaScheduler):
+        made = scheduler.function
+        name, module = getattr(made, '__qualname__', ''), made.__module__
+        if not name.isidentifier():
+            raise CannotExpressError(
+                'its function has no name that could be imported; write it as a def'
+            )
+        return [] if module == '__main__' else [f'from {module} import {name}']
+    inner = getattr(scheduler, 'scheduler', None)
+    parts = [inner] if inner else getattr(scheduler, 'schedulers', ())
+    return sorted({line for part in parts for line in _imported(part)})
+
+
+def _d2l_ext(plan):
+    scheduler, per = plan.scheduler, plan.per
+    names = sorted({*re.findall(r'\w+Scheduler(?=\()', repr(scheduler))})
+    several = '(\n    ' + ',\n    '.join(names) + ',\n)'
+    names = ', '.join(names) if len(names) < 4 else several
+    loop = f'for epoch in range({plan.num_epochs}) '
+    loop += f'for batch in range({plan.batches_per_epoch})'
+    if per == 'update':
+        loop = f'for update in range({plan.updates})'
+    return f"""from d2l_ext.schedulers import {names}
+
+scheduler = {_repr(scheduler)}
+# train(..., scheduler=scheduler, per={per!r})
+rates = [scheduler({per}) {loop}]"""
+
+
+def _repr(value):
+    """Return `repr` in lines that fit a page."""
+    if isinstance(value, LambdaScheduler):
+        return repr(value)
+    if isinstance(value, Scheduler):
+        items = [f'{name}={_repr(item)}' for name, item in vars(value).items()]
+        return call(type(value).__name__, *items)
+    if isinstance(value, tuple) and value and isinstance(value[0], Scheduler):
+        return listed([_repr(item) for item in value])
+    return repr(list(value) if isinstance(value, tuple) else value)
+
+
+LIBRARIES = {
+    'd2l_ext': _d2l_ext,
+    'mxnet': _mxnet.mxnet,
+    'torch': _torch.torch,
+    'optax': _optax.optax,
+    'keras': _keras.keras,
+    'timm': _timm.timm,
+}

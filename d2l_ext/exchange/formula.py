@@ -1,0 +1,253 @@
+"""A schedule written out: the stretches that it is made of, and each one's formula."""
+
+import math
+import textwrap
+
+from d2l_ext.schedulers import (
+    ConstantScheduler,
+    CosineRestartsScheduler,
+    CosineScheduler,
+    CyclicScheduler,
+    FactorScheduler,
+    LambdaScheduler,
+    MultiFactorScheduler,
+    PiecewiseLinearScheduler,
+    PolyScheduler,
+    SequentialScheduler,
+    SquareRootScheduler,
+    WarmupScheduler,
+)
+
+PYTHON = {'floor': 'math.floor', 'cos': 'math.cos', 'pi': 'math.pi', 'max': 'max'}
+PYTHON |= {'abs': 'abs'}
+JAX = {'floor': 'jnp.floor', 'cos': 'jnp.cos', 'pi': 'jnp.pi', 'max': 'jnp.maximum'}
+JAX |= {'abs': 'jnp.abs'}
+KERAS = {'floor': 'ops.floor', 'cos': 'ops.cos', 'pi': 'math.pi', 'max': 'ops.maximum'}
+KERAS |= {'abs': 'ops.abs'}
+
+
+class CannotExpressError(Exception):
+    """Why a library has no words for a schedule."""
+
+
+def stretches(scheduler, end, *splits):
+    """Return [(start, scheduler), ...]: who answers from when on, up to the time `end`.
+
+    None of them is made of others, and each counts from 0 at its own start. `splits`
+    may break them down further: `rests`, `steps`.
+
+    >>> from d2l_ext.schedulers import warmup_cosine
+    >>> [(start, type(s).__name__) for start, s in stretches(warmup_cosine(40, 1, 5), 40)]
+    [(0, 'PolyScheduler'), (5, 'CosineScheduler')]
+    """
+    scheduler = plain(scheduler)
+    for split in (_parts, *splits):
+        pieces = split(scheduler, end)
+        if pieces:
+            ends = [*(start for start, _ in pieces[1:]), end]
+            return [
+                (start + offset, simple)
+                for (start, piece), stop in zip(pieces, ends)
+                if start < min(stop, end)
+                for offset, simple in stretches(piece, min(stop, end) - start, *splits)
+            ]
+    return [(0, scheduler)]
+
+
+def plain(scheduler):
+    """Return the scheduler, or a simpler one where its settings make it one."""
+    s = scheduler
+    if isinstance(s, WarmupScheduler):
+        if not s.warmup_steps:
+            return plain(s.scheduler)
+        child, *rest = vars(s).values()
+        return WarmupScheduler(plain(child), *rest)
+    if isinstance(s, SequentialScheduler) and len(s.schedulers) == 1:
+        return plain(s.schedulers[0])
+    if isinstance(s, (PolyScheduler, CosineScheduler)):
+        flat = s.base_lr == s.final_lr
+    elif isinstance(s, CyclicScheduler):
+        flat = s.base_lr == s.max_lr
+    elif isinstance(s, CosineRestartsScheduler):
+        flat = s.base_lr == s.final_lr
+    elif isinstance(s, FactorScheduler):
+        flat = s.factor == 1 or s.stop_factor_lr >= s.base_lr
+    elif isinstance(s, MultiFactorScheduler):
+        flat = s.factor == 1 or not s.step
+    else:
+        flat = False
+    return ConstantScheduler(s.base_lr) if flat else s
+
+
+def _parts(scheduler, end):
+    """Return the parts of a scheduler that is made of others, or as good as."""
+    s = scheduler
+    if isinstance(s, SequentialScheduler):
+        return list(zip((0, *s.boundaries), s.schedulers))
+    if isinstance(s, WarmupScheduler):
+        ramp = ConstantScheduler(s.warmup_begin_lr)
+        if s.warmup_mode == 'linear':
+            ramp = PolyScheduler(s.warmup_steps, s.warmup_begin_lr, 1, s.scheduler(0))
+        return [(0, ramp), (s.warmup_steps, s.scheduler)]
+    if isinstance(s, PiecewiseLinearScheduler):
+        first, last = s.points[0], s.points[-1]
+        lines = [(0, ConstantScheduler(first[1]))] if first[0] > 0 else []
+        lines += [
+            (t, PolyScheduler(later - t, lr, 1, end_lr))
+            for (t, lr), (later, end_lr) in zip(s.points, s.points[1:])
+        ]
+        return [*lines, (last[0], ConstantScheduler(last[1]))]
+    if isinstance(s, CosineRestartsScheduler) and s.multiplier > 1:
+        cycles, start, length, height = [], 0, s.period, s.base_lr - s.final_lr
+        while start < end:
+            top = _tidy(s.final_lr + height * s.decay ** len(cycles))
+            cycles.append((start, CosineScheduler(length, top, s.final_lr)))
+            start, length = start + length, length * s.multiplier
+        return cycles
+    return []
+
+
+def rests(scheduler, end):
+    """Split what comes to rest before `end` into its decay and its rest."""
+    s = scheduler
+    if not isinstance(s, (PolyScheduler, CosineScheduler)) or s.max_update >= end:
+        return []
+    return [(0, s), (s.max_update, ConstantScheduler(s.final_lr))]
+
+
+def steps(scheduler, end):
+    """Split a `MultiFactorScheduler` into its steps."""
+    s = scheduler
+    if not isinstance(s, MultiFactorScheduler):
+        return []
+    rates = [_tidy(s.base_lr * s.factor**k) for k in range(len(s.step) + 1)]
+    return [(t, ConstantScheduler(lr)) for t, lr in zip((0, *s.step), rates)]
+
+
+def formula(scheduler, t, words=PYTHON):
+    """Return a simple scheduler's formula as code, `t` the text that stands for time.
+
+    `words`: how a library spells the functions. Holds up to where the scheduler comes
+    to rest.
+
+    >>> formula(CosineScheduler(40, 0.5), 't')
+    '0.5 * (1 + math.cos(math.pi * t / 40)) / 2'
+    """
+    s = scheduler
+    if isinstance(s, ConstantScheduler):
+        return f'{float(s.base_lr)}'  # Keras takes no int for a rate
+    if isinstance(s, SquareRootScheduler):
+        return f'{s.base_lr} * ({t} + 1) ** -0.5'
+    if isinstance(s, LambdaScheduler):
+        called = f'{s.function.__name__}({t})'
+        return called if s.base_lr == 1 else f'{s.base_lr} * {called}'
+    if isinstance(s, FactorScheduler):
+        decayed = f'{s.base_lr} * {s.factor} ** {_floor(t, s.step, words)}'
+        if s.stop_factor_lr == 0:
+            return decayed
+        return f'{words["max"]}({float(s.stop_factor_lr)}, {decayed})'
+    if isinstance(s, PolyScheduler) and s.pwr == 1:
+        if s.final_lr == 0:
+            return f'{s.base_lr} * (1 - {t} / {s.max_update})'
+        return _between(s.base_lr, s.final_lr, f'{t} / {s.max_update}')
+    if isinstance(s, PolyScheduler):
+        height = f'(1 - {t} / {s.max_update}) ** {s.pwr}'
+        return _between(s.final_lr, s.base_lr, height)
+    if isinstance(s, CosineScheduler):
+        cos = f'{words["cos"]}({words["pi"]} * {t} / {s.max_update})'
+        if s.final_lr > s.base_lr:
+            return _between(s.base_lr, s.final_lr, f'(1 - {cos}) / 2')
+        return _between(s.final_lr, s.base_lr, f'(1 + {cos}) / 2')
+    if isinstance(s, CyclicScheduler):
+        x, cycle = f'{t} / {s.step_size}', f'({t} / {s.step_size} // 2)'
+        height = f'(1 - {words["abs"]}(1 - {x} % 2))'
+        if s.shape == 'cosine':
+            cycle = f'(({x} + 1) // 2)'
+            height = f'(1 + {words["cos"]}({words["pi"]} * {x})) / 2'
+        if s.gamma < 1:
+            height = f'{s.gamma} ** {cycle} * {height}'
+        return _between(s.base_lr, s.max_lr, height)
+    if isinstance(s, CosineRestartsScheduler) and s.multiplier == 1:
+        share = f'({t} / {s.period} % 1)'
+        height = f'(1 + {words["cos"]}({words["pi"]} * {share})) / 2'
+        if s.decay < 1:
+            height = f'{s.decay} ** ({t} / {s.period} // 1) * {height}'
+        return _between(s.final_lr, s.base_lr, height)
+    raise TypeError(f'{s!r} has no formula of its own: split it into stretches')
+
+
+def function(head, pieces, words=PYTHON):
+    """Return a function of time as code, a line or two for each stretch."""
+    lines = [head]
+    for (start, simple), (end, _) in zip(pieces, pieces[1:]):
+        lines += [
+            f'    if t < {end}:',
+            f'        return {_local(start, simple, words)}',
+        ]
+    return '\n'.join([*lines, f'    return {_local(*pieces[-1], words)}'])
+
+
+def choices(pieces, words, where):
+    """Return statements that set `lr` without branches, from the last stretch back."""
+    lines = [f'lr = {_local(*pieces[-1], words)}']
+    for (start, simple), (end, _) in reversed([*zip(pieces, pieces[1:])]):
+        lines.append(f'lr = {where}(t < {end}, {_local(start, simple, words)}, lr)')
+    return '\n'.join(lines)
+
+
+def call(name, *arguments):
+    """Return a call as code, on several lines where one is too long."""
+    line = ', '.join(arguments)
+    if '\n' not in line:
+        if len(name) + len(line) <= 70:
+            return f'{name}({line})'
+        if len(line) <= 70:
+            return f'{name}(\n    {line}\n)'
+    return f'{name}({_lines(arguments)})'
+
+
+def listed(items):
+    """Return a list as code, an item a line."""
+    return f'[{_lines(items)}]'
+
+
+def _lines(items):
+    return '\n' + textwrap.indent(',\n'.join(items), '    ') + ',\n'
+
+
+def _tidy(lr):
+    return float(f'{lr:.12g}')  # 0.3, not 0.30000000000000004
+
+
+def _local(start, simple, words):
+    return formula(simple, f'(t - {start})' if start else 't', words)
+
+
+def _between(low, high, height):
+    if low == 0:
+        return f'{high} * {height}'
+    return f'{low} + ({high} - {low}) * {height}'
+
+
+def _floor(t, step, words):
+    if step == int(step):
+        return f'({t} // {step})'
+    # 1 // 0.1 is 9, the floor of 1 / 0.1 is 10
+    return f'{words["floor"]}({t} / {step})'
+
+
+def whole(value):
+    """Return a whole number as an int, None for any other."""
+    return int(value) if math.isfinite(value) and value == int(value) else None
+
+
+def reaches_floor(s, n):
+    """Return whether the `FactorScheduler` s comes to its floor before the time n."""
+    return s.base_lr * s.factor ** math.floor((n - 1) / s.step) < s.stop_factor_lr
+
+
+def warm_cosine(s):
+    """Return whether s is a cosine after a ramp, for which both have a class."""
+    child = getattr(s, 'scheduler', None)
+    cosine = isinstance(child, CosineScheduler) and child.base_lr > 0
+    return cosine and s.warmup_mode == 'linear'

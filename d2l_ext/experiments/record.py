@@ -1,0 +1,188 @@
+"""Makes recordings: what is missing, in parallel, each run once.
+
+Workers compute runs, in processes of this machine or of a Dask cluster. This process
+alone claims them and writes them, so a worker needs no disk, and whatever ends this
+process leaves finished runs behind and no half ones.
+"""
+
+import contextlib
+import errno
+import importlib
+import itertools
+import math
+import os
+import sys
+import threading
+import time
+
+from d2l_ext.experiments import store
+
+# A full disk is tried again after so many seconds
+PATIENCE = 10
+
+
+def record(names, seeds, jobs=1, backend='mxnet', dask=None):
+    """Run the recipes `names` with each of `seeds`, where that is not on disk yet.
+
+    `jobs` processes at once, or those of the Dask cluster at the address `dask`. Prints
+    what is done and how long the rest may take. Returns the number of runs that another
+    recorder is making still.
+
+    Raises ValueError for a name or a backend that is none, RuntimeError if a run ends
+    by anything but its last epoch or divergence. A full disk is waited for.
+    """
+    recipes = {name: store.find(name, backend) for name in names}
+    missing = [
+        (name, seed)
+        for seed, name in itertools.product(seeds, recipes)
+        if not store.path(name, seed, backend).exists()
+    ]
+    # what a run costs, about: images seen
+    cost = {
+        name: recipe.num_epochs * store.IMAGES[recipe.subset]
+        for name, recipe in recipes.items()
+    }
+    progress = _Progress({(name, seed): cost[name] for name, seed in missing})
+    with store.Claims() as claims:
+
+        def claimed():
+            for batch in _batches(missing, recipes, backend):
+                free = [run for run in batch if claims.take(*run, backend)]
+                progress.leave(run for run in batch if run not in free)
+                if free:
+                    yield [(name, seed, recipes[name]) for name, seed in free]
+
+        for batch, histories in compute(claimed(), jobs, backend, dask):
+            for (name, seed, _), history in zip(batch, histories):
+                _save(history, name, seed, backend)
+                claims.drop(name, seed, backend)
+                progress.show((name, seed), history)
+    return sum(not store.path(*run, backend).exists() for run in progress.left)
+
+
+def compute(batches, jobs=1, backend='mxnet', dask=None):
+    """Yield (batch, its histories) in the order in which they are done.
+
+    A batch is a list of (name, seed, recipe). Batches are asked for as workers become
+    free.
+    """
+    import joblib
+
+    # joblib must not ask for more than is worked on: what is claimed is being made
+    options = {'batch_size': 1, 'pre_dispatch': 'n_jobs'}
+    where = {'backend': 'loky', 'n_jobs': jobs}
+    if dask:
+        where = {'backend': 'dask', 'n_jobs': -1, 'scheduler_host': dask}
+    with joblib.parallel_config(**where):
+        parallel = joblib.Parallel(return_as='generator_unordered', **options)
+        yield from parallel(
+            joblib.delayed(_run)(batch, f'd2l_ext.{backend}', os.getpid())
+            for batch in batches
+        )
+
+
+def _run(batch, backend, recorder):
+    """Return the batch and its histories: what a worker does."""
+    if backend not in sys.modules:
+        # read when the framework is imported; one thread gives the same bits everywhere
+        os.environ['OMP_NUM_THREADS'] = '1'
+    _, seed, recipe = batch[0]
+    with _ended_with(recorder):
+        if len(batch) == 1:
+            return batch, [importlib.import_module(backend).run(recipe, seed)]
+        many = importlib.import_module('d2l_ext.training._replicas').run_many
+        return batch, many(recipe, [recipe.scheduler for *_, recipe in batch], [seed])
+
+
+@contextlib.contextmanager
+def _ended_with(recorder):
+    """End this process when its parent, the process `recorder`, is gone.
+
+    A worker of a killed recorder would otherwise compute on for nobody.
+    """
+    done = threading.Event()
+
+    def watch():
+        while not done.wait(1):
+            if os.getppid() != recorder:
+                os._exit(1)
+
+    if os.getppid() == recorder:
+        threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _batches(missing, recipes, backend):
+    """Return lists of runs to be computed together: of one run each but on a GPU.
+
+    There, runs are computed together if they differ in the schedule alone.
+    """
+    if backend == 'torch':
+        device = importlib.import_module('d2l_ext.torch').try_gpu()
+        if device.type == 'cuda':
+            alike = {}
+            for name, seed in missing:
+                values = recipes[name].values(seed) | {'scheduler': ''}
+                alike.setdefault(tuple(values.values()), []).append((name, seed))
+            return list(alike.values())
+    return [[run] for run in missing]
+
+
+def _save(history, name, seed, backend):
+    if history.status == 'stopped':
+        raise KeyboardInterrupt
+    if history.status not in ('finished', 'diverged'):
+        raise RuntimeError(f'{name} with seed {seed}: {history.status}, not recorded')
+    while True:
+        try:
+            return store.save(history, name, seed, backend)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            print(f'{error}: make room, tried again in {PATIENCE} s', flush=True)
+            time.sleep(PATIENCE)
+
+
+class _Progress:
+    """Prints a line for each finished run: a bar, and the time the rest may take."""
+
+    def __init__(self, work):
+        self.work, self.start = work, time.monotonic()
+        self.done, self.left = [], []
+        print(f'runs to make: {len(work)}', flush=True)
+
+    def leave(self, runs):
+        """Leave `runs` to another recorder; joblib's own thread may be the one to."""
+        self.left.extend(runs)
+
+    def show(self, run, history):
+        """Print that `run` is done, and what came out."""
+        self.done.append(run)
+        ours = self.work.keys() - self.left
+        share = self._work(self.done) / self._work(ours)
+        seconds = (time.monotonic() - self.start) * (1 / share - 1)
+        bar = '#' * int(20 * share)
+        name, seed = run
+        print(
+            f'[{bar:.<20}] {len(self.done)}/{len(ours)}, {_duration(seconds)} left: '
+            f'{name} {seed}: {history}',
+            flush=True,
+        )
+
+    def _work(self, runs):
+        return sum(self.work[run] for run in runs)
+
+
+def _duration(seconds):
+    """Return seconds in words.
+
+    >>> _duration(12.1), _duration(750)
+    ('13 s', '13 min')
+    """
+    if seconds < 100:
+        return f'{math.ceil(seconds)} s'
+    minutes = math.ceil(seconds / 60)
+    return f'{minutes} min' if minutes < 100 else f'{minutes / 60:.1f} h'

@@ -1,0 +1,137 @@
+"""What the recordings say: means, paired differences, how many seeds it takes.
+
+Two recipes that share a seed share the first weights and the order of the data, so
+their runs are compared in pairs. Everything here reads recordings; nothing trains.
+"""
+
+import math
+import statistics
+from typing import NamedTuple
+
+from d2l_ext.experiments import store
+
+
+class Paired(NamedTuple):
+    """Differences of n pairs: their mean d and standard deviation s.
+
+    `error` is the standard error s / sqrt(n), `interval` the 95 % confidence interval
+    d ± t error with Student's t of n - 1 degrees of freedom.
+
+    >>> pairs = paired([0.86, 0.87, 0.88], [0.84, 0.86, 0.85])
+    >>> pairs, pairs.seeds_needed()
+    (+0.020 ± 0.006 over 3 seeds, 2)
+    """
+
+    mean: float
+    sd: float
+    n: int
+
+    def __repr__(self):
+        digits = '.3f' if abs(self.mean) < 1000 else '.1e'  # a loss that ran away
+        error = f' ± {self.error:{digits}}' if self.n > 1 else ''
+        return f'{self.mean:+{digits}}{error} over {self.n} seed{"s" * (self.n != 1)}'
+
+    @property
+    def error(self):
+        return self.sd / math.sqrt(self.n)
+
+    @property
+    def interval(self):
+        if self.n < 2:
+            return -math.inf, math.inf
+        half = student_t(self.n - 1) * self.error
+        return self.mean - half, self.mean + half
+
+    def seeds_needed(self, level=0.05, power=0.8):
+        """Return how many pairs would show a true difference of this size.
+
+        n = ((z(1 - level/2) + z(power)) s / d)^2, rounded up, at least 2: a two-sided
+        test at `level` then finds it with probability `power`. z is the normal
+        quantile; s is itself an estimate, from few pairs a rough one. inf where d = 0.
+
+        Source: Cohen (1988); Colas, Sigaud, Oudeyer, "How many random seeds?" (2018).
+        """
+        if not self.mean or not math.isfinite(self.mean) or self.n < 2:
+            return math.inf
+        z = statistics.NormalDist().inv_cdf
+        root = (z(1 - level / 2) + z(power)) * self.sd / self.mean
+        return max(2, math.ceil(root**2))
+
+
+def paired(values, control):
+    """Return the `Paired` differences values[i] - control[i].
+
+    Raises ValueError without any pair, or where a value has none to go with it.
+    """
+    if len(values) != len(control):
+        raise ValueError(
+            f'values and control must be pairs, got {len(values)} and {len(control)}'
+        )
+    differences = [value - other for value, other in zip(values, control)]
+    if not differences:
+        raise ValueError('values and control have no pair: record the same seeds')
+    sd = 0.0
+    if not all(map(math.isfinite, differences)):
+        sd = math.nan
+    elif len(differences) > 1:
+        sd = statistics.stdev(differences)
+    return Paired(statistics.fmean(differences), sd, len(differences))
+
+
+def difference(name, control, measure=None):
+    """Return the `Paired` difference of two recipes over the seeds they share.
+
+    `measure` takes a `History`; without it, the last test accuracy.
+    """
+    return _difference(*map(store.load, (name, control)), measure)
+
+
+def _difference(runs, control, measure=None):
+    measure = measure or (lambda run: run.test_acc[-1])
+    pairs = [[measure(run) for run in pair] for pair in same_seed(runs, control)]
+    return paired(*(zip(*pairs) if pairs else ((), ())))
+
+
+def same_seed(*groups):
+    """Return tuples of the runs, one of each group, that share a seed."""
+    groups = [{run.recipe['seed']: run for run in group} for group in groups]
+    shared = sorted(set.intersection(*map(set, groups)))
+    return [tuple(group[seed] for group in groups) for seed in shared]
+
+
+def student_t(df):
+    """Return the 97.5 % quantile of Student's t with `df` degrees of freedom.
+
+    >>> [round(student_t(df), 3) for df in (1, 4, 9)]
+    [12.706, 2.776, 2.262]
+
+    Source: Abramowitz and Stegun (1964), 26.7.3 and 26.7.4, solved by bisection.
+    """
+    low, high = 0.0, 13.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _within(middle, df) > 0.95 else (middle, high)
+    return (low + high) / 2
+
+
+def _within(t, df):
+    """Return the probability of [-t, t]."""
+    angle = math.atan(t / math.sqrt(df))
+    cosine = math.cos(angle)
+    term = total = cosine if df % 2 else 1.0
+    for k in range(3 if df % 2 else 2, df - 1, 2):
+        term *= cosine**2 * (k - 1) / k
+        total += term
+    if df % 2:
+        return 2 / math.pi * (angle + math.sin(angle) * total * (df > 1))
+    return math.sin(angle) * total
+
+
+def failed(history):
+    """Tell whether a run learned nothing: a loss of ln 10 is that of guessing.
+
+    >>> from d2l_ext.training import History
+    >>> failed(History({}, [2.3028], [0.1], [0.1]))
+    True
+    """
+    return not history.train_loss[-1] < math.log(10) - 0.01

@@ -1,0 +1,124 @@
+"""What the recordings say, as tables to read."""
+
+import dataclasses
+import math
+import statistics
+
+from d2l_ext.experiments import store
+from d2l_ext.experiments.book import BOOK_RESULTS
+from d2l_ext.experiments.recipes import NAMES, RECIPES
+from d2l_ext.experiments.statistics import (
+    _difference,
+    failed,
+)
+from d2l_ext.schedulers import ConstantScheduler
+
+# The rate that the book's schedules are compared at
+BOOK_RATE = 0.5
+# Recipe -> the book's result for it: as printed what its cell ran, as meant its text
+BOOK_ROWS = {
+    'full_constant': 'constant',
+    'full_square_root': 'square root',
+    'full_square_root_printed': 'square root',
+    'full_multi_factor': 'multi-factor',
+    'full_multi_factor_printed': 'multi-factor',
+    'full_cosine': 'cosine',
+    'full_cosine_printed': 'cosine',
+    'full_warmup_cosine': 'cosine with warmup',
+    'full_warmup_cosine_printed': 'cosine with warmup',
+}
+
+
+def control(name):
+    """Return the name of the constant rate to compare the recipe `name` with, or None.
+
+    It is the schedule's own base rate where that is recorded, else the book's 0.5, with
+    the same data, batch size and epochs.
+
+    >>> control('cosine_0.3'), control('full_factor'), control('full_constant')
+    ('constant_0.3', 'full_constant', None)
+    """
+    recipe = store.find(name)
+    rates = [BOOK_RATE]
+    if not recipe.printed:
+        rates.insert(0, recipe.scheduler.base_lr)
+    for rate in rates:
+        constant = dataclasses.replace(
+            recipe, scheduler=ConstantScheduler(rate), per='epoch', printed=''
+        )
+        if constant in NAMES and constant != recipe:
+            return NAMES[constant]
+    return None
+
+
+def table(names=None):
+    """Return losses and accuracies after the last epoch, mean ± standard deviation.
+
+    The last column counts the runs that `failed`; their numbers count all the same.
+    Raises ValueError for a recipe without recordings.
+    """
+    rows = [('recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]
+    rows += [(name, *_results(store.load(name))) for name in names or RECIPES]
+    return aligned(rows)
+
+
+def comparison(names=None):
+    """Return what `table` does, each recipe beside the book's result and a control.
+
+    `d test acc`: the paired difference in test accuracy to the constant rate that
+    `control` names, with its standard error; `to tell`: the seeds that a difference of
+    this size takes (`Paired.seeds_needed`); `book's`: its train loss, train acc and
+    test acc. A recipe that is not recorded says so.
+    """
+    head = 'recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed', "book's"
+    rows = [(*head, 'd test acc', 'to tell', 'from')]
+    names = list(names or RECIPES)
+    others = {name: control(name) for name in names}
+    wanted = {*names, *filter(None, others.values())}
+    runs = {name: store.load(name) for name in wanted if store.seeds(name)}
+    for name in names:
+        row = 0, 'not recorded', *[''] * 7
+        if name in runs:
+            told = _told_apart(runs[name], runs.get(others[name]))
+            row = *_results(runs[name]), _book(name), *told, others[name] or ''
+        rows.append((name, *row))
+    if not set(BOOK_ROWS) & set(names):
+        rows = [(*row[:6], *row[7:]) for row in rows]
+    return aligned(rows)
+
+
+def _results(runs):
+    ends = [(run.train_loss[-1], run.train_acc[-1], run.test_acc[-1]) for run in runs]
+    return len(runs), *map(_spread, zip(*ends)), sum(map(failed, runs)) or ''
+
+
+def _book(name):
+    key = BOOK_ROWS.get(name)
+    return ' '.join(f'{value:.3f}' for value in BOOK_RESULTS[key]) if key else ''
+
+
+def _told_apart(runs, control):
+    try:
+        pairs = _difference(runs, control or ())
+    except ValueError:  # they share no seed
+        return '', ''
+    if pairs.n < 2:
+        return f'{pairs.mean:+.3f}', ''
+    told = str(pairs.seeds_needed()).replace('inf', '∞')
+    return f'{pairs.mean:+.3f} ± {pairs.error:.3f}', told
+
+
+def _spread(values):
+    mean = f'{statistics.fmean(values):.3f}'
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return mean
+    return f'{mean} ± {statistics.stdev(values):.3f}'
+
+
+def aligned(rows):
+    """Return rows of cells as text, in columns."""
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
+    return '\n'.join(
+        '  '.join(f'{cell!s:{width}}' for cell, width in zip(row, widths)).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,188 @@
+"""The section's claims: each with a measure, a control, and a verdict from recordings.
+
+A claim is about the sign of a mean over seeds. It is *confirmed* if the mean's 95 %
+confidence interval is on the claimed side of 0, *refuted* if it is on the other side,
+and *not distinguishable* if it holds 0. Chance alone would confirm or refute about one
+claim in twenty.
+"""
+
+import statistics
+from collections.abc import Callable
+from typing import NamedTuple
+
+from d2l_ext.experiments import store
+from d2l_ext.experiments.statistics import Paired, failed, paired, same_seed
+from d2l_ext.experiments.tables import aligned
+
+CONFIRMED, REFUTED = 'confirmed', 'refuted'
+UNDECIDED, UNRECORDED = 'not distinguishable', 'not recorded yet'
+
+
+def train_loss(history):
+    """Return the training loss of the last epoch."""
+    return history.train_loss[-1]
+
+
+def accuracy(history):
+    """Return the test accuracy after the last epoch."""
+    return history.test_acc[-1]
+
+
+def gap(history):
+    """Return train_acc - test_acc after the last epoch: the overfitting."""
+    return history.train_acc[-1] - history.test_acc[-1]
+
+
+def roughness(history):
+    """Return how far the curve of test accuracy is from smooth; 0 is a straight line.
+
+    The mean of |a[e + 1] - 2 a[e] + a[e - 1]|, a[e] being the accuracy after epoch e.
+    """
+    a = history.test_acc
+    bends = [abs(a[e + 1] - 2 * a[e] + a[e - 1]) for e in range(1, len(a) - 1)]
+    return statistics.fmean(bends) if bends else 0.0
+
+
+def early_loss(history):
+    """Return the training loss of the fifth epoch, the last of the book's warmup."""
+    return history.train_loss[:5][-1]
+
+
+class Claim(NamedTuple):
+    """A claim of the section: `measure` of the runs has this `sign` beside a control.
+
+    `runs`: {(data, variant): (recipe, control)}; without a control the measure itself
+    is looked at. With `learned`, pairs with a run that learned nothing are left out:
+    what knows nothing does not overfit.
+    """
+
+    text: str
+    measure: Callable
+    sign: int
+    runs: dict
+    learned: bool = False
+
+
+class Verdict(NamedTuple):
+    """What the recordings say to a claim: an answer, and the `Paired` it rests on."""
+
+    answer: str
+    pairs: Paired | None = None
+
+    def __repr__(self):
+        return f'{self.answer}: {self.pairs}' if self.pairs else self.answer
+
+
+def _beside(schedule, control):
+    """Return the runs of a claim that one schedule does better than another."""
+    printed = 'constant_0.5', 'full_constant'
+    if control != 'constant':
+        printed = f'{control}_printed', f'full_{control}_printed'
+    return {
+        ('full', 'as meant'): (f'full_{schedule}', f'full_{control}'),
+        ('full', 'as printed'): (f'full_{schedule}_printed', printed[1]),
+        ('mini', 'as meant'): (f'{schedule}_0.3', f'{control}_0.3'),
+        ('mini', 'as printed'): (f'{schedule}_printed', printed[0]),
+    }
+
+
+# On the mini set, as meant, from a base rate that all runs survive
+CLAIMS = {
+    'overfitting': Claim(
+        'a constant rate overfits: train acc above test acc',
+        gap,
+        +1,
+        {
+            ('full', 'as meant'): ('full_constant', None),
+            ('mini', 'as meant'): ('constant_0.3', None),
+        },
+        learned=True,
+    ),
+    'less overfitting': Claim(
+        'square root: less overfitting than a constant rate',
+        gap,
+        -1,
+        _beside('square_root', 'constant'),
+        learned=True,
+    ),
+    'smoother': Claim(
+        'square root: a smoother curve than a constant rate',
+        roughness,
+        -1,
+        _beside('square_root', 'constant'),
+        learned=True,
+    ),
+    'better minimum': Claim(
+        'multi-factor: a lower train loss than a constant rate',
+        train_loss,
+        -1,
+        _beside('multi_factor', 'constant'),
+    ),
+    'better solution': Claim(
+        'multi-factor: a higher test acc than a constant rate',
+        accuracy,
+        +1,
+        _beside('multi_factor', 'constant'),
+    ),
+    'no improvement': Claim(
+        'cosine: no higher test acc than a constant rate',
+        accuracy,
+        -1,
+        _beside('cosine', 'constant'),
+    ),
+    'initially': Claim(
+        'warmup: a lower train loss than cosine alone, after 5 epochs',
+        early_loss,
+        -1,
+        _beside('warmup_cosine', 'cosine'),
+    ),
+}
+
+
+def verdict(claim, data='full', variant='as meant'):
+    """Return the `Verdict` of the recordings on a claim of `CLAIMS`.
+
+    `data`: 'full' or 'mini'; `variant`: 'as meant' or 'as printed'. Raises ValueError
+    if there is no such claim.
+    """
+    _, measure, sign, runs, learned = _claim(claim)
+    if (data, variant) not in runs:
+        there = ', '.join(map(' '.join, runs))
+        raise ValueError(f'{claim!r} is looked at {there}, got {data!r}, {variant!r}')
+    names = filter(None, runs[data, variant])
+    runs = (store.load(n) if store.seeds(n) else () for n in names)
+    pairs = same_seed(*runs)
+    if len(pairs) < 2:
+        return Verdict(UNRECORDED)
+    if learned:
+        pairs = [pair for pair in pairs if not any(map(failed, pair))]
+    if not pairs:
+        return Verdict(f'{UNDECIDED}: a run of each pair learned nothing')
+    values = [measure(pair[0]) for pair in pairs]
+    others = [measure(pair[1]) if len(pair) > 1 else 0 for pair in pairs]
+    found = paired(values, others)
+    low, high = sorted(sign * end for end in found.interval)
+    answer = CONFIRMED if low > 0 else REFUTED if high < 0 else UNDECIDED
+    return Verdict(answer, found)
+
+
+def verdicts(*names):
+    """Return the verdicts on the claims of these names, or on all, as text.
+
+    Below a claim stands a line for each set of data and each variant.
+    """
+    blocks = []
+    for name in names or CLAIMS:
+        claim = _claim(name)
+        rows = [
+            (f'  {data} set, {variant}', verdict(name, data, variant))
+            for data, variant in claim.runs
+        ]
+        blocks.append(f'{claim.text}\n{aligned(rows)}')
+    return '\n'.join(blocks)
+
+
+def _claim(name):
+    if name not in CLAIMS:
+        raise ValueError(f'claim must be one of {", ".join(CLAIMS)}, got {name!r}')
+    return CLAIMS[name]

@@ -1,0 +1,89 @@
+"""Sliders over recorded runs: what really came of a schedule, at once.
+
+>>> Atlas('warmup', base_lr=0.5, warmup_steps=5)
+Atlas('warmup', base_lr=0.5, warmup_steps=5)
+"""
+
+import dataclasses
+import functools
+
+from d2l_ext.experiments import __main__
+from d2l_ext.experiments.recipes import ATLAS, RECIPES
+from d2l_ext.experiments.store import batches_per_epoch
+from d2l_ext.explorers.controls import Snap
+from d2l_ext.explorers.explorer import Explorer
+from d2l_ext.panels.runs import recorded_panels
+from d2l_ext.panels.schedules import schedule_panel
+
+RECORDED = 'recorded'
+
+
+def atlas_panels(family, load=__main__.load, **settings):
+    """Return the panels of a schedule and of the recorded runs nearest to `settings`.
+
+    `family`: one of `recipes.ATLAS`, and `settings` those that it has; `load(name)`
+    returns the histories of a recipe. One line for each seed. Raises what
+    `recipes.nearest` does.
+
+    >>> schedule, loss, accuracy = atlas_panels('constant', base_lr=0.29)
+    >>> loss.note.partition(':')[0]
+    'Recorded with base_lr=0.3'
+    """
+    near, name = __main__.nearest(family, **settings)
+    recipe = RECIPES[name]
+    what = ', '.join(f'{key}={value!r}' for key, value in near.items())
+    try:
+        runs = load(name)
+    except ValueError as error:
+        runs, note = [], f'Nothing to show at {what}: {error}.'
+    else:
+        ends = sorted(run.test_acc[-1] for run in runs)
+        failed = sum(map(__main__.failed, runs))
+        note = (
+            f'Recorded with {what}: test accuracy {ends[0]:.3f} to {ends[-1]:.3f}, '
+            f'seeds that learned nothing: {failed} of {len(runs)}.'
+        )
+    batches = batches_per_epoch(recipe)
+    schedule = schedule_panel(recipe.scheduler, recipe.num_epochs, recipe.per, batches)
+    (line,) = schedule.lines.values()
+    # one label for all schedules: another one would draw the background anew
+    schedule = dataclasses.replace(schedule, lines={RECORDED: line})
+    return [schedule, *recorded_panels({RECORDED: runs}, recipe.num_epochs, note)]
+
+
+class Atlas(Explorer):
+    """An explorer whose sliders go from one recorded schedule to the next.
+
+    `family`: one of `recipes.ATLAS`; `settings` say where the sliders stand at first.
+    `train` as in `Explorer`: a run begun there has the same recipe as the recorded.
+
+    Raises ValueError for another family or another setting.
+    """
+
+    def __init__(self, family, /, *, train=None, **settings):
+        if family not in ATLAS:
+            raise ValueError(
+                f'family must be one of {", ".join(ATLAS)}, got {family!r}'
+            )
+        names, grid = ATLAS[family]
+        controls = {
+            name: Snap({values[i] for values in grid}, settings.pop(name, None))
+            for i, name in enumerate(names)
+        }
+        if settings:
+            raise ValueError(f'{family!r} has no {", ".join(settings)}, only {names}')
+        self.family, load = family, functools.cache(__main__.load)
+
+        def recorded(**values):
+            return atlas_panels(family, load, **values)
+
+        super().__init__(recorded, train=train, **controls)
+
+    def __repr__(self):
+        values = (f'{name}={value!r}' for name, value in self.values.items())
+        return f'Atlas({self.family!r}, {", ".join(values)})'
+
+    def recipe(self):
+        """Return the `Recipe` of the recorded runs that are shown."""
+        _, name = __main__.nearest(self.family, **self.values)
+        return RECIPES[name]

@@ -1,0 +1,166 @@
+"""The widgets of controls: native inputs, each with a label that a screen reader says."""
+
+import threading
+
+import ipywidgets as widgets
+import numpy as np
+import traitlets
+
+from d2l_ext.explorers.controls import Choice, Points, Slider, Snap, Switch
+
+
+def field(control, label, width, slider_width='300px'):
+    """Return the widget that holds a control's value, labelled, and a slider if any.
+
+    Native inputs only, a number box or a list: a screen reader hears neither the name
+    of a slider nor which one of some toggle buttons is pressed.
+    """
+    if isinstance(control, Switch):
+        return (widgets.Checkbox(control.value, description=label, indent=False),)
+    if isinstance(control, Points):
+        return (PointsBox(control, label),)
+    layout = widgets.Layout(width=f'calc({width} + 100px)')
+    labelled = {
+        'description': label,
+        'value': control.value,
+        'style': {'description_width': width},
+        'layout': layout,
+    }
+    if isinstance(control, Choice):
+        box = widgets.Dropdown(options=[*control.options.items()], **labelled)
+        # as wide as its longest text, and no narrower than the boxes of numbers
+        layout.min_width, layout.max_width = layout.width, '100%'
+        layout.width = 'max-content'
+    else:
+        kind = widgets.BoundedIntText if control.whole else widgets.BoundedFloatText
+        box = kind(min=control.low, max=control.high, step=control.step, **labelled)
+    if not isinstance(control, (Slider, Snap)):
+        return (box,)
+    # whole positions: a slider of floats rounds in the browser, and sends that back
+    handle = Handle(
+        control.position(control.value),
+        min=0,
+        max=control.positions,
+        readout=False,
+        layout=widgets.Layout(width=slider_width),
+    )
+    return box, handle
+
+
+def follow(control, box, handle, moved, value):
+    """Move a control's box after its slider, or the slider after the box.
+
+    `moved` is the one that changed, to `value`; another thread may have moved it on.
+    """
+    if moved.value == value and moved is handle:
+        box.value = control.at(value)
+    elif moved.value == value:
+        handle.value = control.position(value)
+
+
+def button(text, tooltip, action):
+    """Return a button that calls `action()`."""
+    made = widgets.Button(description=text, tooltip=tooltip)
+    made.layout.width, made.layout.align_self = 'auto', 'flex-start'
+    made.on_click(lambda _: action())
+    return made
+
+
+class Handle(widgets.IntSlider):
+    """A slider that the kernel does not tell its own news.
+
+    ipywidgets 8 echoes every value to the page that sent it, and the page is busy with
+    that while the picture waits.
+    """
+
+    value = traitlets.CInt(0).tag(sync=True, echo_update=False)
+
+
+class PointsBox(widgets.VBox):
+    """The points of a curve: a row of number boxes and sliders each, `value` in all."""
+
+    value = traitlets.Tuple()
+
+    def __init__(self, control, label=''):
+        self._control, self._rows = control, []
+        self._lock, self._held = threading.RLock(), False
+        self._head = [widgets.HTML(label)] if label else []
+        self._add = button(
+            'Add a point', 'Where two points are furthest apart', self.add
+        )
+        super().__init__()
+        self.value = control.value
+
+    def add(self):
+        """Add a point on the curve, in the middle of the largest gap."""
+        t, lr = zip(*self.value, strict=True)
+        ends = np.array([self._control.t.low, *t, self._control.t.high])
+        i = int(np.argmax(np.diff(ends)))
+        where = self._control.t.position(ends[i : i + 2].mean())
+        at = self._control.t.at(where)
+        rate = float(f'{np.interp(at, t, lr):.3g}')
+        if len(t) < self._control.most and at not in t:
+            self.value = tuple(sorted([*self.value, (at, rate)]))
+
+    def remove(self, i):
+        """Take the point of row i away, unless it is the last."""
+        points = self._points()
+        if len(points) > 1:
+            del points[i]
+            self.value = tuple(sorted(points))
+
+    @traitlets.observe('value')
+    def _show(self, _):
+        with self._lock:
+            if self._held:
+                return
+            while len(self._rows) < len(self.value):
+                self._rows.append(self._row(len(self._rows)))
+            del self._rows[len(self.value) :]
+            self._held = True
+            try:
+                for (fields, _), point in zip(self._rows, self.value, strict=True):
+                    for (control, box, handle), number in zip(
+                        fields, point, strict=True
+                    ):
+                        box.value = number
+                        handle.value = control.position(number)
+            finally:
+                self._held = False
+            lines = [line for _, line in self._rows]
+            lines[0].children[-1].disabled = len(lines) == 1
+            self._add.disabled = len(lines) == self._control.most
+            if [*self.children[len(self._head) : -1]] != lines:
+                self.children = [*self._head, *lines, self._add]
+
+    def _row(self, i):
+        """Return a row's fields (control, box, handle), and the widget of them all."""
+        names = (f'time {i + 1}', self._control.t), (f'rate {i + 1}', self._control.lr)
+        fields = [
+            (control, *field(control, name, '56px', '130px')) for name, control in names
+        ]
+        parts = [widget for _, *pair in fields for widget in pair]
+        for widget in parts:
+            widget.observe(self._moved, 'value')
+        away = button(
+            f'Remove {i + 1}', f'Take point {i + 1} away', lambda: self.remove(i)
+        )
+        return fields, widgets.HBox([*parts, away])
+
+    def _moved(self, change):
+        with self._lock:
+            if self._held:
+                return
+            self._held = True
+            try:
+                for fields, _ in self._rows:
+                    for control, box, handle in fields:
+                        if change['owner'] in (box, handle):
+                            follow(control, box, handle, change['owner'], change['new'])
+                # rows stay in their order while one point passes another
+                self.value = tuple(sorted(self._points()))
+            finally:
+                self._held = False
+
+    def _points(self):
+        return [tuple(box.value for _, box, _ in fields) for fields, _ in self._rows]

@@ -1,0 +1,98 @@
+"""A row of widgets that trains what is shown."""
+
+import dataclasses
+
+import ipywidgets as widgets
+
+from d2l_ext.explorers.inputs import button
+from d2l_ext.explorers.tasks import Run
+from d2l_ext.panels.runs import recorded_panels
+from d2l_ext.training.history import History
+
+TRAINED = 'trained now'
+
+
+class Training:
+    """A row of widgets that trains what is shown, and the curves that come of it.
+
+    `steps(recipe, seed, queue=4)` yields the growing `History`, as a backend's
+    `run_steps` does; `asked()` returns the recipe and its settings in words when the
+    reader presses the button; `changed()` is called when there is something to draw.
+    """
+
+    def __init__(self, steps, asked, changed):
+        self._steps, self._asked, self._changed = steps, asked, changed
+        self._settings = self.sentence = ''
+        self._shown = None
+        self.run = Run(self._begin, self._show, held='Stopped.')
+        self._seed = widgets.BoundedIntText(
+            10,
+            min=0,
+            max=9999,
+            description='seed',
+            style={'description_width': '40px'},
+            layout=widgets.Layout(width='130px'),
+        )
+        self._bar = widgets.IntProgress(0, min=0, max=1, description='progress')
+        buttons = [
+            button('Train this now', 'Train with the schedule shown', self.train),
+            button('Stop', 'End the training where it is', self.stop),
+        ]
+        self.view = widgets.HBox([*buttons, self._seed, self._bar])
+
+    def train(self):
+        """Begin to train what is shown."""
+        self._act(self.run.restart)
+
+    def stop(self):
+        """End the run; its curve stays."""
+        self._act(self.run.stop)
+
+    def added(self, panels, plan):
+        """Return the panels with the curves of the run, if one was begun.
+
+        Where no panel has the axes for a curve, it gets one of its own. `plan`: the
+        `Plan` shown, if any.
+        """
+        history, panels = self.run.history, [*panels]
+        if not history.lr:
+            return panels
+        epochs = plan.num_epochs if plan else history.recipe.get('num_epochs', 1)
+        # a copy: a slider's handler may draw while the run adds to the lists
+        losses, accuracies = [*history.train_loss], [*history.test_acc]
+        done = History(train_loss=losses, test_acc=accuracies[: len(losses)])
+        for curve in recorded_panels({TRAINED: [done]}, epochs):
+            for i, panel in enumerate(panels):
+                if (panel.xlabel, panel.ylabel) == (curve.xlabel, curve.ylabel):
+                    thin = tuple(panel.lines) if panel.thin is True else panel.thin
+                    lines = {**panel.lines, **curve.lines}
+                    panels[i] = dataclasses.replace(panel, lines=lines, thin=thin)
+                    break
+            else:
+                panels.append(dataclasses.replace(curve, thin=False))
+        return panels
+
+    def _act(self, action):
+        try:
+            action()
+        except RuntimeError as error:
+            self._say(f'{error}.')
+
+    def _begin(self):
+        recipe, self._settings = self._asked()
+        return self._steps(recipe, self._seed.value, queue=4)
+
+    def _show(self, message):
+        history = self.run.history
+        batches = history.recipe.get('batches_per_epoch', 1)
+        self._bar.max = max(1, batches * history.recipe.get('num_epochs', 1))
+        self._bar.value = len(history.lr)
+        # not oftener than it has news: a screen reader speaks each time
+        news = message, len(history.train_loss), self._settings
+        if news != self._shown:
+            self._shown = news
+            self._say(f'{message} With {self._settings}: {history}.')
+
+    def _say(self, sentence):
+        self.sentence = sentence
+        self._changed()

@@ -1,0 +1,18 @@
+"""The command: python -m d2l_ext.install."""
+
+import argparse
+import sys
+
+from d2l_ext.install.wheels import (
+    install_mxnet,
+)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog='python -m d2l_ext.install')
+    parser.add_argument('what', nargs='?', choices=['mxnet'], default='mxnet')
+    parser.parse_args(arguments)
+    try:
+        print(install_mxnet())
+    except RuntimeError as error:
+        sys.exit(f'd2l_ext.install: {error}')

@@ -1,0 +1,1 @@
+"""What JupyterLab is given, and what keeps the notebooks."""

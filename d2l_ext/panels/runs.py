@@ -1,0 +1,160 @@
+"""Panels of runs: what was planned, applied and reached."""
+
+import numpy as np
+
+from d2l_ext.panels.panel import Panel
+from d2l_ext.panels.schedules import sentence, staircase
+from d2l_ext.plan import plan_of
+
+
+def history_panels(history):
+    """Return the panels of loss, accuracy and applied learning rate, one per epoch axis.
+
+    `history`: one `History`, or {label: history} to compare several. Losses and
+    accuracies of epoch e = 0, 1, ... stand at e + 1, where the epoch ends.
+
+    >>> from d2l_ext.training import History
+    >>> loss, accuracy = history_panels(History({}, [1.2, 0.8], [0.6, 0.7], [0.5, 0.65]))
+    >>> loss.note
+    'Epoch 2/?, train loss 0.800, train acc 0.700, test acc 0.650.'
+    """
+    alone = not isinstance(history, dict)
+    histories = {'': history} if alone else history
+    if alone:
+        loss = {'train loss': history.train_loss}
+        accuracy = {'train acc': history.train_acc, 'test acc': history.test_acc}
+    else:
+        loss = {label: run.train_loss for label, run in histories.items()}
+        accuracy = {label: run.test_acc for label, run in histories.items()}
+    ends = [
+        run.recipe.get('num_epochs', len(run.test_acc)) for run in histories.values()
+    ]
+    shared = {'xlabel': 'epoch', 'xlim': (0, max([1, *ends]))}
+    panels = [
+        Panel(
+            {label: (np.arange(len(ys)) + 1, ys) for label, ys in loss.items()},
+            ylabel='loss' if alone else 'train loss',
+            note=sentence(
+                {label: ' '.join(repr(run).split()) for label, run in histories.items()}
+            ),
+            **shared,
+        ),
+        Panel(
+            {label: (np.arange(len(ys)) + 1, ys) for label, ys in accuracy.items()},
+            ylabel='accuracy' if alone else 'test accuracy',
+            log=False,
+            **shared,
+        ),
+    ]
+    rates = {
+        label or 'applied rate': staircase(run.lr, run.recipe['batches_per_epoch'])
+        for label, run in histories.items()
+        if run.lr and run.recipe.get('batches_per_epoch')
+    }
+    if rates:
+        panels.append(Panel(rates, ylabel='learning rate', ylim=(0, None), **shared))
+    return panels
+
+
+def applied_panel(history, schedule, per='epoch', rtol=1e-9):
+    """Return the panel of the rates that a run applied, over those that were planned.
+
+    `history`: a `History`, whose recipe tells how long the run was. `schedule`: a `Plan`,
+    or a scheduler that counts in the unit `per`, in which it was planned, whatever the
+    unit of the run. Marked is the first update whose rate is off by more than `rtol`
+    times the planned one. Raises ValueError for a recipe that does not tell, or a plan
+    of another length, and what `Plan.rates` does.
+
+    >>> from d2l_ext.training import History
+    >>> run = History({'num_epochs': 2, 'batches_per_epoch': 2}, lr=[0.5, 0.25, 0.25])
+    >>> applied_panel(run, lambda t: 0.5 / (t + 1)).note[:62]
+    'First differs at update 1 (epoch 0): planned 0.5, applied 0.25'
+    """
+    try:
+        num_epochs = history.recipe['num_epochs']
+        batches = history.recipe['batches_per_epoch']
+    except KeyError as missing:
+        raise ValueError(
+            f'the recipe of the history must tell {missing}, got {history.recipe!r:.80}'
+        ) from missing
+    plan = plan_of(schedule, num_epochs, per, batches)
+    if plan.per == 'update' and plan.batches_per_epoch != batches:
+        raise ValueError(
+            f'batches_per_epoch must be {batches}, as in the run, got {plan!r:.80}'
+        )
+    planned = plan.rates()
+    applied = np.asarray(history.lr, dtype=float)
+    done, total = len(applied), num_epochs * batches
+    due = (planned if plan.per == 'update' else planned.repeat(batches))[:done]
+    off = np.flatnonzero(~(np.abs(applied - due) <= rtol * due))
+    note, verticals = 'Applied as planned', {}
+    if off.size:
+        first = int(off[0])
+        verticals = {'first difference': first / batches}
+        note = (
+            f'First differs at update {first} (epoch {first // batches}): planned '
+            f'{due[first]:.6g}, applied {applied[first]:.6g}. In all, {off.size} of '
+            f'{done} updates differ'
+        )
+    if done < total:
+        note += f'; the run has made {done} of {total} updates'
+    return Panel(
+        {
+            'planned': staircase(planned, plan.length // num_epochs),
+            'applied': staircase(applied, batches),
+        },
+        'epoch',
+        'learning rate',
+        ylim=(0, None),
+        note=f'{note}.',
+        verticals=verticals,
+        plan=plan,
+    )
+
+
+def recorded_panels(recorded, num_epochs=None, note=''):
+    """Return panels of training loss and test accuracy, one line for each seed.
+
+    `recorded`: {label: histories}, one history per seed. The x axis ends at
+    `num_epochs`, or with the longest of them. `note`: what they say, in words.
+    """
+    panels = []
+    for name, ylabel, ylim in (
+        ('train_loss', 'train loss', (0, 2.6)),  # 2.3 is guessing; a spike leaves above
+        ('test_acc', 'test accuracy', (0, 1)),
+    ):
+        lines = {}
+        for label, histories in recorded.items():
+            values = [getattr(history, name) for history in histories]
+            # a label is one line to a panel: NaN lifts the pen between two seeds
+            x = [[*range(1, len(value) + 1), np.nan] for value in values]
+            y = [[*value, np.nan] for value in values]
+            lines[label] = np.concatenate([[], *x]), np.concatenate([[], *y])
+        xlim = 0, num_epochs or max(np.nanmax(x) for x, _ in lines.values())
+        panels.append(Panel(lines, 'epoch', ylabel, xlim, ylim, note=note, thin=True))
+    return panels
+
+
+def range_panel(tests):
+    """Return a panel of smoothed losses against the rate, one line for each test.
+
+    The note tells the interval of each rule's suggestions over the tests.
+    """
+    lines = [
+        (np.append(np.log10(t.lrs), np.nan), np.append(t.smooth(), np.nan))
+        for t in tests
+    ]
+    x, y = map(np.concatenate, zip(*lines))
+    found = [test.suggestions() for test in tests]
+    spans = [
+        f'{rule} {min(f[rule] for f in found):.2g} to {max(f[rule] for f in found):.2g}'
+        for rule in found[0]
+    ]
+    return Panel(
+        {'smoothed loss': (x, y)},
+        'log10 of the learning rate',
+        'train loss',
+        ylim=(0, 3),
+        thin=True,
+        note=f'Over {len(tests)} seeds: {", ".join(spans)}.',
+    )

@@ -1,0 +1,130 @@
+"""What follows from a schedule on the noisy quadratic, as panels."""
+
+import dataclasses
+
+import numpy as np
+
+from d2l_ext.panels.panel import Panel
+from d2l_ext.panels.schedules import name_of, rates_panel
+from d2l_ext.plan import BATCHES_PER_EPOCH, plan_of
+from d2l_ext.theory._moments import second_moments
+from d2l_ext.theory.quadratic import (
+    _loss,
+    falling,
+    noise_floor,
+    spectrum,
+    stability_line,
+)
+
+
+def consequence_panels(
+    schedule,
+    num_epochs=None,
+    per='epoch',
+    batches_per_epoch=BATCHES_PER_EPOCH,
+    *,
+    momentum=0.0,
+    batch_size=64,
+    condition_number=100.0,
+    shape='even',
+    sharpness=1.0,
+    half_life=1.0,
+    directions=False,
+):
+    """Return two panels: the rates of a run, and the expected loss under them.
+
+    The first four arguments are those of `schedule_panel`, the others those of
+    `expected_loss`, `spectrum` and `falling`. The noise is 0.8 for one example, so 0.1
+    for the 64 of a batch. `directions` adds the loss along the most and the least
+    sensitive direction. The notes tell how the loss ends, at which noise floor, how
+    long the rates are above the stability line, and the sums of Robbins and Monro.
+
+    >>> rate, loss = consequence_panels(lambda t: 0.5, num_epochs=30)
+    >>> loss.note[:66]
+    'On the noisy quadratic the loss is expected to end at 0.00677, the'
+    """
+    plan = plan_of(schedule, num_epochs, per, batches_per_epoch)
+    rates, per, batches = plan.rates(), plan.per, plan.batches_per_epoch
+    rate = rates_panel({name_of(plan.scheduler): (plan, rates)}, plan)
+    ((x, lr),) = rate.lines.values()
+    if sharpness != 1 and per == 'epoch':  # the curvature falls with every update
+        rates, per = rates.repeat(batches), 'update'
+    updates = batches if per == 'epoch' else 1
+    epochs = np.arange(len(rates) + 1) * updates / batches
+    scale = falling(epochs, sharpness, half_life)
+
+    h = spectrum(condition_number, shape)
+    problem = {'momentum': momentum, 'batch_size': batch_size, 'noise': 0.8}
+    ends = np.eye(len(h))[[h.argmax(), h.argmin()]]
+    weights = h / 2 * np.vstack([np.ones(len(h)), ends])
+    moments = second_moments(
+        rates, updates, h, scale=scale[:-1], weights=weights.T, **problem
+    )
+    parts = np.vstack([weights.sum(axis=1), moments])
+    met = np.append(scale[0], scale[:-1])  # the scale behind each point
+    losses = _loss(parts[:, 0], met)
+    x, lr = _drawable(x, lr)
+    floors = noise_floor(lr, h, scale=falling(x, sharpness, half_life), **problem)
+    limit = stability_line(h, momentum) / scale
+    lines = {
+        'expected loss': (epochs, losses),
+        'noise floor': (x, floors),
+    }
+    if directions:
+        parts[losses == np.inf] = np.nan
+        _, steepest, flattest = parts.T * met
+        lines['steepest direction'] = epochs, steepest
+        lines['flattest direction'] = epochs, flattest
+
+    note = f'On the noisy quadratic the loss {_end(losses[1:], epochs, floors[-1])}'
+    unstable = np.count_nonzero(rates > limit[:-1])
+    if unstable:
+        note += f'; {unstable:,} of {len(rates):,} {per}s lie above the stability line'
+    note += (
+        f'. Over {plan.updates:,} updates the rates sum to '
+        f'{_plain(updates * rates.sum())}, their squares to '
+        f'{_plain(updates * rates @ rates)}.'
+    )
+    loss = Panel(
+        {label: _drawable(*line) for label, line in lines.items()},
+        'epoch',
+        'expected loss',
+        xlim=(0, plan.num_epochs),
+        ylim=(1e-4 * 64 / batch_size, 10 if sharpness == 1 else 1e3),
+        log=True,
+        note=note,
+    )
+    return [_with_line(rate, epochs, limit), loss]
+
+
+def _plain(number):
+    return f'{number:,.0f}' if number >= 100 else f'{number:.3g}'
+
+
+def _end(losses, epochs, floor):
+    if losses[-1] == np.inf:
+        gone = int(epochs[np.argmax(losses == np.inf)])
+        return f'is expected to diverge in epoch {gone}'
+    end = f'is expected to end at {losses[-1]:.3g}'
+    if floor < np.inf:
+        end += f', the noise floor of the last rate is {floor:.3g}'
+    return end
+
+
+def _with_line(rate, epochs, limit):
+    """Return the panel of rates with the stability line, where that is not far up."""
+    ((_, lr),) = rate.lines.values()
+    near = limit <= 2 * lr.max()  # from further up it would flatten the curve
+    if (limit == limit[0]).all():
+        marks = {'stability line': limit[0]} if near[0] else {}
+        return dataclasses.replace(rate, horizontals=marks)
+    line = _drawable(epochs, np.where(near, limit, np.nan))
+    return dataclasses.replace(rate, lines=rate.lines | {'stability line': line})
+
+
+def _drawable(x, y):
+    """Return a curve with no more points, and none further up, than a plot can show."""
+    if len(x) > 2000:
+        every = len(x) // 1000
+        x, y = np.append(x[:-1:every], x[-1]), np.append(y[:-1:every], y[-1])
+    return x, np.minimum(y, 1e6)

@@ -1,0 +1,111 @@
+"""What every training run shares, whatever the framework: its history and its seed."""
+
+import dataclasses
+import itertools
+import json
+import math
+
+from d2l_ext.training._files import write_whole
+
+
+@dataclasses.dataclass(eq=False)
+class History:
+    """What came out of a run, and from what recipe.
+
+    `train_loss`, `train_acc` and `test_acc` hold one value per finished epoch, `lr`
+    the rate really applied at every update. `status` is 'running', 'finished',
+    'diverged', 'stopped' or 'out of memory'. Two histories are equal if their numbers
+    are; `seconds` per epoch and the `environment` do not count.
+
+    >>> history = History({'num_epochs': 2}, [1.2, 0.8], [0.6, 0.7], [0.5, 0.65])
+    >>> History.from_json(history.to_json()) == history
+    True
+    """
+
+    recipe: dict = dataclasses.field(default_factory=dict)
+    train_loss: list = dataclasses.field(default_factory=list)
+    train_acc: list = dataclasses.field(default_factory=list)
+    test_acc: list = dataclasses.field(default_factory=list)
+    lr: list = dataclasses.field(default_factory=list)
+    status: str = 'running'
+    seconds: list = dataclasses.field(default_factory=list)
+    environment: dict = dataclasses.field(default_factory=dict)
+
+    def __eq__(self, other):
+        if not isinstance(other, History):
+            return NotImplemented
+        return _numbers(self) == _numbers(other)
+
+    def __repr__(self):
+        if not self.train_loss:
+            return f'History: no epoch finished, {self.status}'
+        epochs = f'{len(self.train_loss)}/{self.recipe.get("num_epochs", "?")}'
+        return (
+            f'epoch {epochs}, train loss {self.train_loss[-1]:.3f}, '
+            f'train acc {self.train_acc[-1]:.3f}, test acc {self.test_acc[-1]:.3f}'
+            + ('' if self.status in ('running', 'finished') else f', {self.status}')
+        )
+
+    def plot(self):
+        """Return the figure of loss, accuracies and applied rate against epochs."""
+        from d2l_ext.plots import figure
+
+        return figure.figure(*figure.history_panels(self))
+
+    def epoch_lr(self):
+        """Return the applied rates of each finished or begun epoch, as lists."""
+        if not self.lr:
+            return []
+        n = self.recipe.get('batches_per_epoch', len(self.lr))
+        return [self.lr[i : i + n] for i in range(0, len(self.lr), n)]
+
+    def to_json(self):
+        """Return the history as strict JSON: equal rates in a row as (rate, count)."""
+        fields = dataclasses.asdict(self)
+        fields['lr'] = [[lr, len(list(run))] for lr, run in itertools.groupby(self.lr)]
+        return json.dumps(_spell(fields), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text):
+        """Return the history that `to_json` wrote.
+
+        Raises ValueError if `text` is something else.
+        """
+        try:
+            fields = json.loads(text, object_hook=_unspell)
+            fields['lr'] = [lr for lr, count in fields['lr'] for _ in range(count)]
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'this is no History in JSON: {error}') from error
+
+    def save(self, path):
+        """Write the history to `path`, whole or not at all."""
+        write_whole(path, self.to_json())
+
+    @classmethod
+    def load(cls, path):
+        """Return the history that `save` wrote to `path`."""
+        with open(path, encoding='utf-8') as file:
+            return cls.from_json(file.read())
+
+
+def _numbers(history):
+    # spelt, because a nan is not equal to itself
+    fields = _spell(dataclasses.asdict(history))
+    del fields['seconds'], fields['environment']
+    return fields
+
+
+def _spell(value):
+    """Replace nan and inf by their names: strict JSON has no such numbers."""
+    if isinstance(value, dict):
+        return {key: _spell(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spell(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {'float': repr(value)}
+    return value
+
+
+def _unspell(fields):
+    return float(fields['float']) if fields.keys() == {'float'} else fields

@@ -1,0 +1,120 @@
+"""The learning rate range test: raise the rate until training breaks down.
+
+Seeded, and without a trace: the net, the trainer and the random generators go on as if
+it had not been run. One test is an anecdote, so run it with several seeds.
+"""
+
+import contextlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from d2l_ext.plan import whole_number
+from d2l_ext.schedulers import ConstantScheduler
+from d2l_ext.training.learner import passes
+
+
+@dataclass(frozen=True, eq=False)
+class RangeTest:
+    """What a range test saw: the loss of the minibatch before each update, by its rate.
+
+    `status` is 'finished', or 'broke down' if the loss ran away before `high`.
+    """
+
+    lrs: np.ndarray
+    losses: np.ndarray
+    status: str
+
+    def smooth(self, beta=0.9):
+        """Return the losses averaged over the updates before: float64, same shape.
+
+        s_k = (1 - beta) sum_j beta^(k-j) l_j / (1 - beta^k), j and k from 1 on.
+
+        >>> RangeTest(np.ones(2), np.array([2.0, 2.0]), 'finished').smooth().tolist()
+        [2.0, 2.0]
+        """
+        sums, s = np.empty(len(self.losses)), 0.0
+        for k, l in enumerate(self.losses):
+            s = beta * s + (1 - beta) * l
+            sums[k] = s / (1 - beta ** (k + 1))
+        return sums
+
+    def suggestions(self):
+        """Return what three rules in use make of it, as {name: rate}.
+
+        'steepest': where the smoothed loss falls fastest per factor of the rate;
+        'minimum / 10': a tenth of where it is lowest; 'valley': two thirds of the way,
+        in log rate, down its longest unbroken fall on the way there.
+
+        Source: Smith (2017) for the test; fastai's and Lightning's finders (the rules).
+        """
+        loss, logs = self.smooth(), np.log(self.lrs)
+        lowest = int(np.argmin(loss))
+        slopes = np.gradient(loss, logs)[: max(lowest, 1)]
+        start = best = length = 0
+        for k in range(1, lowest + 1):
+            if loss[k] >= loss[k - 1]:
+                start = k
+            elif k - start > length:
+                best, length = start, k - start
+        return {
+            'steepest': float(self.lrs[int(np.argmin(slopes))]),
+            'minimum / 10': float(self.lrs[lowest] / 10),
+            'valley': float(self.lrs[best + round(2 * length / 3)]),
+        }
+
+
+def range_test(learner, train_iter, low, high, num_updates, seed):
+    """Train for `num_updates` at rates from `low` to `high`, then undo it all.
+
+    lr_k = low (high / low)^(k / (num_updates - 1)), k = 0, 1, ... Weights and the order
+    of the minibatches come from `seed`. Ends early where the smoothed loss is four
+    times its lowest, or not finite. Raises ValueError if not even two losses are
+    finite, which is what the rules need.
+    """
+    if not 0 < low < high < math.inf:
+        raise ValueError(f'low and high must be 0 < low < high, got {low!r}, {high!r}')
+    num_updates = whole_number('num_updates', num_updates, at_least=2)
+    seed = whole_number('seed', seed, at_least=0)
+    lrs = low * (high / low) ** (np.arange(num_updates) / (num_updates - 1))
+    losses, status = [], 'finished'
+    learner.take_over(ConstantScheduler(low))
+    with _undone(learner, train_iter):
+        rng = np.random.default_rng(seed)
+        learner.seed(int(rng.integers(2**31)))
+        learner.begin(train_iter, rng)
+        for (X, y), lr in zip(_endless(train_iter, rng), lrs):
+            learner.update(X, y, float(lr))
+            losses.append(learner.totals()[0] / len(X))
+            test = RangeTest(lrs[: len(losses)], np.array(losses), status)
+            smooth = test.smooth()
+            if not smooth[-1] < 4 * smooth.min():
+                status = 'broke down'
+                break
+    if not math.isfinite(losses[-1]):
+        losses.pop()
+    if len(losses) < 2:
+        raise ValueError(
+            f'the loss is not finite after {len(losses)} of {num_updates} updates '
+            f'from low={low!r}: begin lower, or look at the net and the data'
+        )
+    return RangeTest(lrs[: len(losses)], np.array(losses), status)
+
+
+@contextlib.contextmanager
+def _undone(learner, train_iter):
+    learner.settle(train_iter)
+    # on a CPU the arrays may be the weights themselves
+    arrays = {name: np.array(array) for name, array in learner.state().items()}
+    with learner.keep_random():
+        try:
+            yield
+        finally:
+            learner.load_state(arrays)
+            learner.end()
+
+
+def _endless(train_iter, rng):
+    while True:
+        yield from passes(train_iter, rng)

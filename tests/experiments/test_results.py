@@ -1,0 +1,264 @@
+"""Means, paired differences and verdicts, against numbers worked out elsewhere."""
+
+import math
+import random
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from d2l_ext.experiments import (
+    RECIPES,
+    comparison,
+    difference,
+    failed,
+    load,
+    store,
+    table,
+    verdict,
+    verdicts,
+)
+from d2l_ext.experiments.__main__ import main
+from d2l_ext.experiments.book import BOOK_RESULTS
+from d2l_ext.experiments.statistics import paired, student_t
+from d2l_ext.experiments.tables import BOOK_ROWS, control
+from d2l_ext.training import History
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, 'RUNS', tmp_path)
+    return tmp_path
+
+
+def keep(name, *runs):
+    """Save runs of a recipe, each given as (train loss, train acc, test acc)."""
+    for seed, (loss, train_acc, test_acc) in enumerate(runs):
+        run = History({}, [loss], [train_acc], [test_acc], [0.5] * 2)
+        store.save(run, name, seed)
+
+
+def words(text, name):
+    (row,) = (line for line in text.splitlines() if line.startswith(f'{name} '))
+    return row.split()[1:]
+
+
+def test_a_table_by_hand(folder):
+    keep('cosine_0.5', (1.0, 0.6, 0.5), (2.0, 0.6, 0.5), (2.3029, 0.6, 0.5))
+    assert words(table(['cosine_0.5']), 'cosine_0.5') == (
+        ['3', '1.768', '±', '0.682', '0.600', '±', '0.000', '0.500', '±', '0.000', '1']
+    )
+
+
+def test_one_seed_and_a_diverged_one_have_no_spread(folder):
+    keep('cosine_0.5', (math.nan, 0.6, 0.5))
+    expected = ['1', 'nan', '0.600', '0.500', '1']
+    assert words(table(['cosine_0.5']), 'cosine_0.5') == expected
+
+
+def test_a_plain_table_wants_recordings(folder):
+    with pytest.raises(ValueError, match='is not recorded'):
+        table(['cosine_0.5'])
+    with pytest.raises(ValueError, match='no recipe'):
+        table(['sine'])
+
+
+def test_a_comparison_by_hand(folder):
+    """Differences in test accuracy: .1, .2, .3, so s = .1, and 2.8016^2 / 4 = 1.96."""
+    keep('full_constant', *[(0.2, 0.9, acc) for acc in (0.5, 0.5, 0.5, 0.6)])
+    keep('full_cosine', *[(0.1, 0.9, acc) for acc in (0.6, 0.7, 0.8)])
+    text = comparison(['full_cosine', 'full_constant', 'full_linear'])
+    assert words(text, 'full_cosine')[-8:] == (
+        ['0.353', '0.873', '0.867', '+0.200', '±', '0.058', '2', 'full_constant']
+    )
+    assert words(text, 'full_constant')[-3:] == ['0.197', '0.923', '0.823']
+    assert words(text, 'full_linear') == ['0', 'not', 'recorded']
+    with pytest.raises(ValueError, match='no recipe'):
+        comparison(['sine'])
+
+
+def test_a_comparison_needs_a_control_with_the_same_seed(folder):
+    keep('cosine_0.3', (0.1, 0.9, 0.9))
+    row = words(comparison(['cosine_0.3']), 'cosine_0.3')
+    assert row == ['1', '0.100', '0.900', '0.900', 'constant_0.3']
+    keep('constant_0.3', (0.1, 0.9, 0.8))
+    row = words(comparison(['cosine_0.3']), 'cosine_0.3')
+    assert row[-2:] == ['+0.100', 'constant_0.3']
+    with pytest.raises(ValueError, match=r"'constant_0\.5' is not recorded"):
+        difference('cosine_0.3', 'constant_0.5')
+
+
+def test_the_book_stands_beside_its_own_recipes():
+    assert set(BOOK_ROWS) <= set(RECIPES)
+    assert set(BOOK_ROWS.values()) == set(BOOK_RESULTS)
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('warmup_cosine_0.3', 'constant_0.3'),
+        ('cosine_printed', 'constant_0.5'),
+        ('constant_0.3', 'constant_0.5'),
+        ('constant_0.5', None),
+        ('warmup_start_0.5', 'start_0.5'),
+        ('full_square_root', 'full_constant'),
+        ('full_constant_mean', 'full_constant'),
+        ('poly_0.6_2', 'constant_0.6'),
+        ('batch_16_0.1', None),
+    ],
+)
+def test_a_control_is_a_constant_rate_on_the_same_data(name, expected):
+    assert control(name) == expected
+
+
+def test_students_quantiles_are_scipys():
+    stats = pytest.importorskip('scipy.stats')
+    for df in range(1, 60):
+        assert student_t(df) == pytest.approx(stats.t.ppf(0.975, df), abs=1e-9)
+
+
+def test_the_interval_holds_the_truth_nineteen_times_in_twenty():
+    rng = random.Random(0)
+    held = 0
+    for _ in range(4000):
+        low, high = paired([rng.gauss(1, 2) for _ in range(4)], [0] * 4).interval
+        held += low < 1 < high
+    assert held / 4000 == pytest.approx(0.95, abs=0.012)
+
+
+def test_as_many_seeds_as_it_says_find_the_difference_four_times_in_five():
+    """With s known; a sample's s, being an estimate, would blur the count."""
+    pairs = paired([-1.0, 3.0], [0, 0])
+    pairs = pairs._replace(mean=0.6, sd=1.0)
+    n, rng, found = pairs.seeds_needed(), random.Random(1), 0
+    assert n == 22  # (1.96 + 0.8416)^2 / 0.36 = 21.8
+    for _ in range(4000):
+        mean = statistics.fmean(rng.gauss(0.6, 1) for _ in range(n))
+        found += abs(mean) > 1.95996 / math.sqrt(n)
+    assert found / 4000 == pytest.approx(0.8, abs=0.02)
+
+
+def test_no_difference_takes_no_number_of_seeds():
+    assert paired([1.0, 1.0], [1.0, 1.0]).seeds_needed() == math.inf
+    assert paired([2.0, 2.0], [1.0, 1.0]).seeds_needed() == 2
+    assert paired([math.nan, 2.0], [1.0, 1.0]).seeds_needed() == math.inf
+    assert paired([2.0], [1.0]).interval == (-math.inf, math.inf)
+    with pytest.raises(ValueError, match='no pair'):
+        paired([], [])
+    with pytest.raises(ValueError, match='must be pairs, got 2 and 1'):
+        paired([1.0, 2.0], [1.0])
+
+
+@pytest.mark.parametrize(
+    ('accuracies', 'answer'),
+    [
+        ((0.80, 0.81, 0.79), 'confirmed'),  # each below the control's 0.9
+        ((0.95, 0.96, 0.95), 'refuted'),
+        ((0.80, 0.99, 0.90), 'not distinguishable'),
+        ((0.80,), 'not recorded yet'),
+    ],
+)
+def test_a_verdict_is_where_the_interval_is(folder, accuracies, answer):
+    keep('full_constant', *[(0.2, 0.9, 0.9)] * 3)
+    keep('full_cosine', *[(0.2, 0.9, acc) for acc in accuracies])
+    assert verdict('no improvement').answer == answer
+    assert verdict('no improvement', variant='as printed').answer == 'not recorded yet'
+
+
+def test_verdicts_are_told_claim_by_claim(folder):
+    keep('full_constant', *[(0.2, 0.9, 0.9)] * 3)
+    keep('full_cosine', *[(0.2, 0.9, acc) for acc in (0.80, 0.81, 0.79)])
+    assert verdicts.verdicts('no improvement').splitlines() == [
+        'cosine: no higher test acc than a constant rate',
+        '  full set, as meant    confirmed: -0.100 ± 0.006 over 3 seeds',
+        '  full set, as printed  not recorded yet',
+        '  mini set, as meant    not recorded yet',
+        '  mini set, as printed  not recorded yet',
+    ]
+
+
+def test_what_learned_nothing_does_not_overfit_less(folder):
+    keep('full_constant', *[(0.2, 0.9, 0.8)] * 3, (2.3026, 0.1, 0.1))
+    keep('full_square_root', *[(2.3026, 0.1, 0.1)] * 4)
+    assert 'learned nothing' in verdict('less overfitting').answer
+    assert verdict('overfitting').pairs.n == 3
+    assert verdict('overfitting').answer == 'confirmed'
+
+
+def test_measures_by_hand():
+    run = History({}, [1, 0.9, 0.8, 0.7, 0.6, 0.5], [0.9] * 6, [0, 0.1, 0.2, 0.2])
+    assert verdicts.early_loss(run) == 0.6
+    assert verdicts.train_loss(run) == 0.5
+    assert verdicts.gap(run) == pytest.approx(0.7)
+    assert verdicts.roughness(run) == pytest.approx(0.05)  # bends of 0 and 0.1
+    assert math.isnan(verdicts.early_loss(History({}, [1, math.nan])))
+
+
+def test_claims_are_about_recipes():
+    for claim in verdicts.CLAIMS.values():
+        for names in claim.runs.values():
+            assert set(filter(None, names)) <= set(RECIPES)
+    with pytest.raises(ValueError, match=r"one of overfitting, .* got 'sine'"):
+        verdict('sine')
+    with pytest.raises(ValueError, match='one of overfitting, '):
+        verdicts.verdicts('sine')
+    with pytest.raises(ValueError, match=r"looked at full as meant, .* 'as printed'"):
+        verdict('overfitting', variant='as printed')
+
+
+def test_the_table_needs_no_framework_and_no_second():
+    code = (
+        'import sys, time; start = time.process_time();'
+        'from d2l_ext.experiments import main; main(["table"]);'
+        'heavy = {"mxnet", "torch", "matplotlib", "numpy", "joblib", "scipy"};'
+        'assert not heavy & set(sys.modules);'
+        'print(time.process_time() - start)'
+    )
+    run = subprocess.run(
+        [sys.executable, '-c', code], check=True, capture_output=True, text=True
+    )
+    *shown, seconds = run.stdout.splitlines()
+    assert float(seconds) < 1
+    assert [line.split()[0] for line in shown[1 : 1 + len(RECIPES)]] == list(RECIPES)
+    assert shown[2 + len(RECIPES)].startswith('a constant rate overfits')
+
+
+def test_the_table_of_nothing_says_so(folder, capsys):
+    assert main(['table']) is None
+    shown = capsys.readouterr().out
+    assert shown.count('not recorded\n') == len(RECIPES)
+    assert 'not recorded yet' in shown
+
+
+def test_failed_is_told_by_the_loss_of_guessing():
+    assert [failed(History({}, [x], [], [])) for x in (2.30, 2.29, math.nan)] == (
+        [True, False, True]
+    )
+    assert sum(map(failed, load('square_root_1.0'))) == 5
+
+
+def ended(name):
+    """Return the test accuracy of the runs that learned, as the README writes it."""
+    runs = load(name)
+    ends = [run.test_acc[-1] for run in runs if not failed(run)]
+    mean = f'{statistics.fmean(ends):.3f}' if ends else 'none'
+    if len(ends) > 1:
+        mean += f' ± {statistics.stdev(ends):.3f}'
+    return mean if len(ends) == len(runs) else f'{mean} ({len(ends)} of {len(runs)})'
+
+
+def test_the_readmes_results_are_those_recorded():
+    readme = (Path(__file__).parents[2] / 'README.md').read_text(encoding='utf-8')
+    rows = re.findall(
+        r'^\| (.+?) \| (0\.\d+) \| (.*?) \| (.+?) \|$', readme, re.MULTILINE
+    )
+    names = {title: name for name, title in reversed(BOOK_ROWS.items())}
+    assert [title for title, *_ in rows] == [*BOOK_RESULTS]
+    for title, book, printed, meant in rows:
+        assert book == f'{BOOK_RESULTS[title][2]:.3f}'
+        name = names[title]
+        assert meant == ended(name)
+        assert printed == ('' if title == 'constant' else ended(f'{name}_printed'))

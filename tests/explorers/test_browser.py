@@ -1,0 +1,298 @@
+"""An explorer in JupyterLab in a real browser: keys, pictures, words.
+
+`lab(notebook)` opens a notebook, runs it and gives the page; it serves for any notebook.
+"""
+
+import contextlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from d2l_ext.explorers.controls import Log
+from tests.browser.lab import CHROMIUM, FLAGS, NODELAY, SETTINGS, scratch, serve
+
+EXPLORER = """
+from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
+from d2l_ext.plots import Panel, schedule_panel
+from d2l_ext.schedulers import CosineScheduler, WarmupScheduler
+
+def cosine(base_lr, warmup_steps, max_update, per):
+    scheduler = CosineScheduler(max_update - warmup_steps, base_lr, 0.01)
+    scheduler = WarmupScheduler(scheduler, warmup_steps)
+    schedule = schedule_panel({'warmup + cosine': scheduler}, 30, per)
+    x, y = schedule.lines['warmup + cosine']
+    sum = Panel({'distance': (x, y.cumsum())}, 'epoch', 'sum of the rates')
+    return schedule, sum
+
+Explorer(
+    cosine,
+    base_lr=Log(0.3, 0.01, 10, 'peak learning rate'),
+    warmup_steps=Slider(5, 0, 20),
+    max_update=Slider(30, 1, 60),
+    per=Choice(('epoch', 'update')),
+)
+"""
+
+
+@pytest.fixture(scope='module')
+def browser():
+    playwright = pytest.importorskip('playwright.sync_api')
+    if not CHROMIUM:
+        pytest.skip('no chromium here')
+    with playwright.sync_playwright() as api:
+        chromium = api.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope='module')
+def server():
+    """A JupyterLab of its own: (its address, the folder it serves)."""
+    pytest.importorskip('jupyterlab')
+    with serve(NODELAY, SETTINGS) as server:
+        yield server
+
+
+@pytest.fixture
+def lab(browser, server):
+    """A function of a notebook: opens it, runs all cells, returns the page.
+
+    The notebook is a path or the code of a single cell. `page.errors` lists what the
+    page complained about.
+    """
+    url, folder = server
+    with contextlib.ExitStack() as pages:
+
+        def open_notebook(notebook, width=1100, height=1000, run=True):
+            if isinstance(notebook, Path):
+                name = notebook.name
+                shutil.copy(notebook, folder)
+            else:
+                name = scratch(folder, notebook)
+            page = pages.enter_context(
+                contextlib.closing(
+                    browser.new_page(viewport={'width': width, 'height': height})
+                )
+            )
+            page.set_default_timeout(60_000)
+            page.errors = []
+            page.on('pageerror', lambda error: page.errors.append(str(error)))
+            page.on(
+                'console',
+                lambda message: (
+                    message.type == 'error' and page.errors.append(message.text)
+                ),
+            )
+            page.goto(f'{url}/doc/tree/{name}?reset')
+            page.wait_for_selector('.jp-Notebook .jp-CodeCell')
+            page.wait_for_function(
+                'jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status'
+                " === 'idle'"
+            )
+            if run:
+                page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+            return page
+
+        yield open_notebook
+
+
+def settled(page, text):
+    """Wait for a sentence below the picture; return the picture's lines."""
+    page.get_by_role('status').filter(has_text=text).wait_for(timeout=20_000)
+    return page.locator('svg[role=img]').inner_html()
+
+
+def test_an_explorer_by_keyboard(lab, tmp_path):
+    page = lab(EXPLORER)
+    first = settled(page, 'peaks at 0.3 in epoch 5')
+    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    page.screenshot(path=tmp_path / 'first.png')
+
+    rate = page.get_by_label('peak learning rate')
+    assert rate.input_value() == '0.3'  # the browser has not rounded it
+    rate.fill('0.37')
+    page.keyboard.press('Enter')
+    typed = settled(page, 'peaks at 0.37 in')
+    assert typed != first
+
+    page.keyboard.press('Tab')  # to the slider of the same number
+    for _ in range(20):
+        page.keyboard.press('ArrowRight')
+    settled(page, 'peaks at 0.75 in')
+    assert rate.input_value() == '0.75'
+
+    page.keyboard.press('Tab')
+    page.keyboard.press('Tab')
+    steps = page.get_by_label('warmup steps')
+    page.keyboard.press('End')
+    settled(page, 'in epoch 20')
+    assert steps.input_value() == '20'
+
+    page.get_by_role('button', name='Pin this curve').press('Enter')
+    settled(page, 'Pinned: base_lr=0.75, warmup_steps=20')
+    page.get_by_label('max update').fill('20')
+    page.keyboard.press('Enter')
+    settled(page, 'max_update must be')
+    page.screenshot(path=tmp_path / 'sentence.png')
+    page.get_by_label('max update').fill('25')
+    page.keyboard.press('Enter')
+    settled(page, 'ends at 0.01')
+    page.get_by_label('per', exact=True).select_option('update')
+    settled(page, 'updates (0.35 % of the run)')
+    page.get_by_label('log y').press('Space')
+    page.get_by_label('per', exact=True).select_option('epoch')
+    settled(page, 'in epoch 20')
+    page.screenshot(path=tmp_path / 'pinned.png')
+
+    page.get_by_role('button', name='Unpin').press('Enter')
+    page.get_by_role('button', name='Reset').press('Enter')
+    assert settled(page, 'peaks at 0.3 in epoch 5') == first
+    assert rate.input_value() == '0.3'
+    assert page.errors == []
+
+
+def test_a_move_fetches_nothing_and_changes_nothing_around_the_notebook(lab):
+    page = lab(EXPLORER)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    page.wait_for_timeout(1000)
+    page.evaluate("""() => {
+        globalThis.changes = [];
+        const notebook = document.querySelector('.jp-Notebook');
+        new MutationObserver((all) => {
+            for (const {target} of all)
+                if (!notebook.contains(target))
+                    changes.push(target.parentElement?.outerHTML);
+        }).observe(document, {
+            subtree: true, childList: true, characterData: true, attributes: true});
+    }""")
+    fetched = []
+    page.on('request', lambda request: fetched.append(request.url))
+    rate = Log(0.3, 0.01, 10)
+    page.locator('.noUi-handle').first.press('ArrowRight')
+    settled(page, f'peaks at {rate.at(rate.position(0.3) + 1):.4g} in epoch 5')
+    page.wait_for_timeout(300)
+    assert fetched == []
+    assert page.evaluate('changes') == []
+    assert page.errors == []
+
+
+def test_a_drag_ends_on_the_value_in_the_box(lab):
+    page = lab(EXPLORER)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    page.wait_for_timeout(200)
+    picture = page.locator('svg[role=img]')
+    height = picture.bounding_box()['height']
+    handle = page.locator('.noUi-handle').first
+    box = handle.bounding_box()
+    x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 100, y, steps=40)
+    page.mouse.up()
+    position = int(float(handle.get_attribute('aria-valuenow')))
+    assert position > 110
+    value = Log(0.3, 0.01, 10).at(position)
+    settled(page, f'peaks at {value:.4g} in epoch 5')
+    assert page.get_by_label('peak learning rate').input_value() == f'{value}'
+    assert picture.bounding_box()['height'] == height
+    assert page.errors == []
+
+
+LISTS = """
+from d2l_ext.explorers import Choice, Explorer, Slider
+from d2l_ext.plots import Panel
+
+def line(first, second, third):
+    return Panel({'y': ((0, 1), (0, third))}, 'x', 'y', note=f'Third: {third}')
+
+Explorer(
+    line,
+    first=Choice(('a', 'falls from 0.02 to 0.0002, and then it is constant')),
+    second=Choice(('b', 'c')),
+    third=Slider(1, 0, 2),
+)
+"""
+
+
+def test_a_list_shows_its_longest_text_and_is_no_narrower_than_a_number(lab):
+    page = lab(LISTS)
+    settled(page, 'Third: 1')
+    wanted = """list => {
+        const free = document.body.appendChild(list.cloneNode(true));
+        free.style.cssText = 'position: absolute; width: auto';
+        return [list.offsetWidth, free.offsetWidth];
+    }"""
+    number = page.get_by_label('third').first.bounding_box()
+    for label in ('first', 'second'):
+        choice = page.get_by_label(label, exact=True)
+        has, needs = choice.evaluate(wanted)
+        assert has >= max(needs, int(number['width'])), label
+        assert choice.bounding_box()['x'] == number['x']
+    assert page.errors == []
+
+
+DRAWN = """
+import time
+from d2l_ext.explorers import Explorer, Log, Points, Slider
+from d2l_ext.panels import schedule_panel
+from d2l_ext.schedulers import PiecewiseLinearScheduler
+from d2l_ext.training import History
+
+def steps(recipe, seed, queue):
+    history = History({'num_epochs': 30, 'batches_per_epoch': 10})
+    while True:
+        for _ in range(10):
+            time.sleep(0.01)
+            history.lr.append(0.1)
+            yield history
+        history.train_acc.append(0.5)
+        history.test_acc.append(0.5)
+        history.train_loss.append(1.0)
+
+def drawn(points):
+    return schedule_panel(PiecewiseLinearScheduler(points), 30)
+
+points = Points([(0, 0.1), (5, 0.3), (30, 0.05)], Slider(0, 0, 30), Log(1, 0.001, 3))
+Explorer(drawn, train=steps, points=points)
+"""
+
+
+def test_a_schedule_is_drawn_shared_and_trained_by_keyboard(lab, tmp_path):
+    page = lab(DRAWN)
+    first = settled(page, 'peaks at 0.3 in epoch 5')
+    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    page.get_by_label('rate 2').fill('0.5')
+    page.keyboard.press('Enter')
+    assert settled(page, 'peaks at 0.5 in epoch 5') != first
+    page.get_by_role('button', name='Add a point').press('Enter')
+    page.get_by_label('time 4').wait_for()
+
+    page.get_by_label('also show').select_option('code for torch')
+    page.get_by_role('region', name='code for torch').wait_for()
+    page.get_by_role('button', name='Train this now').press('Enter')
+    settled(page, 'train loss 1.000')
+    # the kernel trains, and answers
+    page.get_by_label('rate 2').fill('0.4')
+    page.keyboard.press('Enter')
+    settled(page, 'peaks at 0.4 in epoch 5')
+    page.get_by_role('button', name='Stop').press('Enter')
+    settled(page, 'Stopped.')
+    page.screenshot(path=tmp_path / 'trained.png')
+
+    page.get_by_label('also show').select_option('settings as a text')
+    text = page.get_by_label('settings', exact=True)
+    assert text.input_value() == 'points=0:0.1,5:0.4,18:0.266,30:0.05'
+    text.fill('points=0:0.2,30:0.1')
+    page.keyboard.press('Enter')
+    settled(page, 'Starts at 0.2')
+    assert page.get_by_label('time 3').count() == 0
+    text.fill('points=nonsense')
+    page.keyboard.press('Enter')
+    settled(page, 'points=nonsense: ')
+    page.get_by_role('button', name='Remove 2').press('Enter')
+    settled(page, 'Constant at 0.2')
+    page.get_by_role('button', name='Reset').press('Enter')
+    settled(page, 'peaks at 0.3 in epoch 5')
+    assert page.errors == []

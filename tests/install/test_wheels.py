@@ -1,0 +1,155 @@
+"""The installer decides, looks and repairs; pip itself is replaced here."""
+
+import ctypes
+import shutil
+import sys
+
+import pytest
+
+from d2l_ext import install
+from d2l_ext.install import cuda11
+
+
+@pytest.mark.parametrize(
+    ('capabilities', 'wheel'),
+    [
+        (None, 'mxnet'),
+        ((), 'mxnet'),
+        (((3, 7),), 'mxnet'),
+        (((5, 0),), 'mxnet-cu117'),
+        (((7, 5), (9, 0)), 'mxnet-cu117'),
+        (((8, 9),), 'mxnet-cu117'),
+        (((9, 0),), 'mxnet'),
+        (((12, 0),), 'mxnet'),
+    ],
+)
+def test_the_wheel_fits_the_first_gpu(capabilities, wheel):
+    assert install.choose(capabilities)[0] == wheel
+
+
+class Machine:
+    """A folder of installed packages, and a pip that works on it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.calls = []
+
+    def put(self, name, version, text='x', folder=None):
+        folder = self.folder if folder is None else folder
+        stem = name.replace('-', '_')
+        owned = {'mxnet_cu117': 'mxnet'}.get(stem, stem)
+        (folder / owned).mkdir(parents=True, exist_ok=True)
+        (folder / owned / '__init__.py').write_text(text)
+        info = folder / f'{stem}-{version}.dist-info'
+        info.mkdir(exist_ok=True)
+        (info / 'METADATA').write_text(f'Name: {name}\nVersion: {version}\n')
+        (info / 'RECORD').write_text(
+            f'{owned}/__init__.py,,{len(text)}\n{info.name}/RECORD,,\n'
+        )
+
+    def pip(self, command, *arguments):
+        self.calls.append((command, *arguments))
+        if command == 'uninstall':
+            for name in arguments[1:]:
+                shutil.rmtree(self.folder / 'mxnet', ignore_errors=True)
+                stem = name.replace('-', '_')
+                shutil.rmtree(next(self.folder.glob(f'{stem}-*.dist-info')))
+        else:
+            target = None
+            if '--target' in arguments:
+                target = install.Path(arguments[arguments.index('--target') + 1])
+            for pin in arguments:
+                if '==' in pin:
+                    self.put(*pin.split('=='), folder=target)
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    machine = Machine(tmp_path / 'site-packages')
+    pins = {'nvidia-cudnn-cu11': '8.5.0.96', 'nvidia-nccl-cu11': '2.14.3'}
+    monkeypatch.setattr(sys, 'path', [str(machine.folder)])
+    monkeypatch.setattr(install, '_pip', machine.pip)
+    monkeypatch.setattr(install, '_import_mxnet', lambda: None)
+    monkeypatch.setattr(install, '_cuda_pins', lambda: pins)
+    monkeypatch.setattr(cuda11, 'FOLDER', tmp_path / 'share' / 'cuda11')
+    monkeypatch.setattr(cuda11, 'capabilities', lambda: None)
+    return machine
+
+
+def test_it_installs_what_is_not_there_and_nothing_twice(machine):
+    assert install.install_mxnet() == (
+        'mxnet 1.9.1, because no NVIDIA driver here: installed mxnet==1.9.1, d2l==1.0.3'
+    )
+    assert len(machine.calls) == 1
+    assert install.install_mxnet().endswith(': nothing to install')
+    assert len(machine.calls) == 1
+
+
+@pytest.mark.parametrize('damage', ['other version', 'file cut short', 'file missing'])
+def test_it_repairs_what_is_not_whole(machine, damage):
+    machine.put('d2l', install.D2L)
+    machine.put('mxnet', '1.9.0' if damage == 'other version' else install.MXNET)
+    file = machine.folder / 'mxnet' / '__init__.py'
+    if damage == 'file cut short':
+        file.write_text('')
+    if damage == 'file missing':
+        file.unlink()
+    install.install_mxnet()
+    assert machine.calls[-1][-1] == 'mxnet==1.9.1'
+    assert install.is_whole('mxnet', install.MXNET)
+
+
+def test_it_undoes_a_wrong_pair(machine):
+    machine.put('d2l', install.D2L)
+    machine.put('mxnet', install.MXNET)
+    machine.put('mxnet-cu117', install.MXNET)
+    install.install_mxnet()
+    assert machine.calls == [
+        ('uninstall', '--yes', 'mxnet', 'mxnet-cu117'),
+        ('install', '--no-deps', '--force-reinstall', 'mxnet==1.9.1'),
+    ]
+    assert not list(machine.folder.glob('mxnet_cu117-*'))
+
+
+def test_a_gpu_gets_its_wheel_and_libraries_aside(machine, monkeypatch):
+    monkeypatch.setattr(cuda11, 'capabilities', lambda: ((7, 5),))
+    machine.put('mxnet', install.MXNET)
+    install.install_mxnet()
+    assert machine.calls[0] == ('uninstall', '--yes', 'mxnet')
+    assert install.is_whole('mxnet-cu117', install.MXNET)
+    assert not list(machine.folder.glob('nvidia*'))
+    assert install._cuda_installed(cuda11.FOLDER) == install._cuda_pins()
+    assert install.install_mxnet().endswith(': nothing to install')
+    assert [path.name for path in cuda11.FOLDER.parent.iterdir()] == ['cuda11']
+
+
+def test_a_missing_pip_is_a_plain_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(install.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(install, 'is_whole', lambda name, version: False)
+    with pytest.raises(
+        SystemExit, match=r'pip is missing from this Python: run .* first'
+    ):
+        install.main([])
+
+
+def test_the_cuda_pins_come_from_the_extra():
+    pins = install._cuda_pins()
+    assert len(pins) == 10
+    assert pins['nvidia-cudnn-cu11'] == '8.5.0.96'
+
+
+def test_libraries_are_loaded_from_the_folder_in_order(tmp_path, monkeypatch):
+    loaded = []
+
+    def load(path):
+        loaded.append(path)
+        if 'nccl' in path:
+            raise OSError(path)
+
+    monkeypatch.setattr(ctypes, 'CDLL', load)
+    cudnn = tmp_path / 'nvidia' / 'cudnn' / 'lib' / 'libcudnn.so.8'
+    cudnn.parent.mkdir(parents=True)
+    cudnn.touch()
+    assert cuda11.preload(tmp_path) == ['libnccl.so.2']
+    assert loaded[0] == 'libcudart.so.11.0'
+    assert loaded[-2:] == [str(cudnn), 'libnccl.so.2']
