@@ -9,7 +9,6 @@ from torch import nn
 
 from d2l_ext import torch as d2l
 from d2l_ext.schedulers import ConstantScheduler
-from d2l_ext.training import _replicas
 
 LR, BATCH_SIZE, CALLS, MANY = 0.5, 256, 10_000, 30
 DEVICE = d2l.try_gpu()
@@ -70,8 +69,8 @@ def many_run(data, num_epochs):
     """Train many nets at once."""
     schedulers, seeds = [ConstantScheduler(LR)], range(MANY)
     loss = nn.CrossEntropyLoss()
-    _replicas.train_many(
-        d2l.lenet(), *data, num_epochs, loss, schedulers, DEVICE, seeds=seeds
+    d2l.train_many(
+        d2l.lenet(), *data, num_epochs, loss, DEVICE, schedulers, seeds=seeds
     )
 
 

@@ -4,24 +4,28 @@
 
 Both draw the first weights and the order of the data by NumPy, from the seed, so that
 they start from the same numbers and see the same batches. What differs: a trainer is a
-`torch.optim` optimizer and keeps no scheduler, so `lr_scheduler` takes it first; the
-book's printed objects are MXNet's, so there is no `printed_scheduler`.
+`torch.optim` optimizer and keeps no scheduler, so `lr_scheduler` takes it first; `loss`
+may be a mean or one value per example; the book's printed objects are MXNet's, so there
+is no `printed_scheduler`.
 
 Precision is set as PyTorch sets it: `torch.set_float32_matmul_precision('high')` for
 TF32, `with torch.autocast(device.type, torch.bfloat16):` around `train` for bfloat16.
 """
 
-from functools import partial
+from collections.abc import Callable
 
+import numpy
 import torch
 from torch import nn
 
 from d2l_ext.plan import whole_number
-from d2l_ext.training import learner, loop
-from d2l_ext.training._torch import Learner, accuracy
-from d2l_ext.training.range_test import range_test as test_range
+from d2l_ext.training import learner
+from d2l_ext.training._replicas import train_many
+from d2l_ext.training._torch import Learner, evaluate_accuracy
+from d2l_ext.training.backend import Backend
 
 __all__ = [
+    'NETS',
     'Batches',
     'evaluate_accuracy',
     'lenet',
@@ -30,35 +34,38 @@ __all__ = [
     'plain',
     'range_test',
     'run',
+    'run_many',
     'run_steps',
     'train',
+    'train_many',
     'train_steps',
     'try_gpu',
 ]
 
 
 class Batches(learner.Batches):
-    """Minibatches of tensors on one device: `learner.Batches` says how."""
+    __doc__ = learner.Batches.__doc__
 
-    def on_device(self, order):
-        """Return an order, a NumPy array of int32, as a tensor beside X."""
+    def on_device(self, order: numpy.ndarray) -> torch.Tensor:
         return torch.as_tensor(order, device=self.X.device)
 
-    def rows(self, array, order):
-        """Return the rows of `array` that `order` names, in that order."""
+    def rows(self, array: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
         return array.index_select(0, order)
 
 
-def try_gpu(i=0):
+def try_gpu(i: int = 0) -> torch.device:
     """Return the device `cuda:i` if PyTorch can drive it, else `cpu`."""
     return torch.device(f'cuda:{i}' if torch.cuda.device_count() > i else 'cpu')
 
 
-def load_data_fashion_mnist(batch_size, subset='mini', device=None):
+def load_data_fashion_mnist(
+    batch_size: int, subset: str = 'mini', device: torch.device | str | None = None
+) -> tuple[Batches, Batches]:
     """Return train and test `Batches` of Fashion-MNIST on `device`.
 
     X is float32 in [0, 1] of shape (n, 1, 28, 28), y int64 of shape (n,). `subset` is
-    'mini' (6,000 and 1,000 images, shipped) or 'full' (60,000 and 10,000).
+    'mini' (6,000 and 1,000 images, shipped) or 'full' (60,000 and 10,000). Raises
+    ValueError for another one, OSError where the full set cannot be had.
     """
     device = device or try_gpu()
     train, test = (
@@ -68,7 +75,7 @@ def load_data_fashion_mnist(batch_size, subset='mini', device=None):
     return Batches(*train, batch_size, shuffle=True), Batches(*test, batch_size)
 
 
-def lenet():
+def lenet() -> nn.Sequential:
     """Return the book's modernised LeNet: ReLU and max-pooling, 61,706 parameters.
 
     Takes X of shape (n, 1, 28, 28) to y_hat of shape (n, 10). Source: section 11.11.1.
@@ -89,107 +96,24 @@ def lenet():
     )
 
 
-def plain(depth=16, width=64):
+def plain(depth: int = 16, width: int = 64) -> nn.Sequential:
     """Return a deep plain net: `depth` dense layers, no normalisation, no shortcuts.
 
     Takes X of shape (n, 1, 28, 28) to y_hat of shape (n, 10). Source: as in `mxnet.py`.
     """
     sizes = [28 * 28, *[width] * (depth - 1)]
     layers = [nn.Flatten()]
-    for ins, outs in zip(sizes, sizes[1:]):
-        layers += nn.Linear(ins, outs), nn.SELU()
+    for inputs, outputs in zip(sizes, sizes[1:]):
+        layers += nn.Linear(inputs, outputs), nn.SELU()
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 10))
 
 
 NETS = {'lenet': lenet, 'plain': plain}
 
 
-def train(
-    net,
-    train_iter,
-    test_iter,
-    num_epochs,
-    loss,
-    trainer,
-    device,
-    scheduler=None,
-    per='epoch',
-    seed=0,
-    progress=True,
-    checkpoint=None,
-    on_epoch=None,
-    on_update=None,
-):
-    """Train `net` from fresh weights and return the `History`.
-
-    `scheduler` gives the learning rate at t, counted from 0 in the unit `per` names:
-    'epoch' or 'update'. Without one the trainer's own rate stands. Weights (Xavier) and
-    the order of `Batches` come from `seed`, and `trainer` starts anew: on one CPU, with
-    as many threads, the same call gives the same history, bit for bit. Any other
-    iterable of minibatches that has a length will do, in its own order. `loss` may be a
-    mean or one value per example.
-
-    A loss that is not finite, Ctrl-C and a device out of memory end the run early; the
-    history says so in `status` and keeps what was learned until then. With
-    `checkpoint`, a path, the run is saved there after every epoch, and the same call
-    made again goes on from there to the very same history. `on_epoch` and `on_update`
-    are called with the growing history after each epoch and each update; one that
-    returns True stops the run.
-    """
-    steps = partial(
-        train_steps, net, train_iter, test_iter, num_epochs, loss, trainer, device,
-        scheduler, per, seed, checkpoint=checkpoint,
-    )  # fmt: skip
-    return loop.train(steps, progress, on_epoch, on_update)
-
-
-def train_steps(
-    net,
-    train_iter,
-    test_iter,
-    num_epochs,
-    loss,
-    trainer,
-    device,
-    scheduler=None,
-    per='epoch',
-    seed=0,
-    queue=None,
-    checkpoint=None,
-    on_epoch=None,
-    on_update=None,
-):
-    """Do what `train` does, but yield the growing `History` after every update.
-
-    A GPU works through a queue of updates while Python is ahead of it; `queue` bounds
-    its length, so that a rate set by hand takes effect within so many updates.
-    Leaving the `for` loop over it stops the run, like Ctrl-C.
-    """
-    learning = Learner(net, loss, trainer, device)
-    yield from loop.steps(
-        learning, train_iter, test_iter, num_epochs, scheduler, per, seed, queue,
-        checkpoint, on_epoch, on_update,
-    )  # fmt: skip
-
-
-def range_test(
-    net, train_iter, loss, trainer, device, low=1e-3, high=10, num_updates=100, seed=0
-):
-    """Return the `RangeTest` of `net` and `trainer`: how the loss answers a rising rate.
-
-    Weights and the order of the minibatches come from `seed`; afterwards net, trainer
-    and random generators are as before. `range_test.range_test` says what it does.
-    """
-    learning = Learner(net, loss, trainer, device)
-    return test_range(learning, train_iter, low, high, num_updates, seed)
-
-
-def evaluate_accuracy(net, data_iter, device):
-    """Return the share of examples in `data_iter` that `net` gets right."""
-    return accuracy(net, data_iter, device)
-
-
-def lr_scheduler(optimizer, scheduler, batches_per_epoch=1):
+def lr_scheduler(
+    optimizer: torch.optim.Optimizer, scheduler: Callable, batches_per_epoch: int = 1
+) -> torch.optim.lr_scheduler.LambdaLR:
     """Return `scheduler` as a `LambdaLR` that sets the rate of `optimizer`.
 
     The first update gets scheduler(0). t counts calls of `step()`, or epochs of
@@ -202,37 +126,53 @@ def lr_scheduler(optimizer, scheduler, batches_per_epoch=1):
     return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: scheduler(t // n))
 
 
-def run(recipe, seed, progress=False):
-    """Train as `recipe` says and return the `History`.
-
-    Raises ValueError for a recipe of the book's printed objects: those are MXNet's.
-    """
-    return loop.train(partial(run_steps, recipe, seed), progress, None, None)
+OPTIMIZERS = {'sgd': torch.optim.SGD, 'adam': torch.optim.Adam}
 
 
-def run_steps(recipe, seed, queue=None, on_epoch=None, on_update=None, net=None):
-    """Do what `run` does, but yield the growing `History` as `train_steps` does.
-
-    `net`: the net to train, which the caller can then look at; without it, a new one.
-    """
+def _prepare(recipe, net=None):
+    """Return what `Backend` needs to run a recipe."""
     if recipe.printed:
         raise ValueError(
             f'printed={recipe.printed!r} runs an object of MXNet: use d2l_ext.mxnet.run'
         )
     device = try_gpu()
+    batches = load_data_fashion_mnist(recipe.batch_size, recipe.subset, device)
     if net is None:
         net = NETS[recipe.net]()
-    return train_steps(
+    kind = OPTIMIZERS[recipe.optimizer]
+    trainer = kind(net.parameters(), recipe.scheduler.base_lr)
+    return net, *batches, nn.CrossEntropyLoss(), trainer, device
+
+
+def run_many(recipe, schedulers, seeds) -> list:
+    """Train as `recipe` says, with each of `schedulers` in place of its own, at once.
+
+    Returns a `History` for each scheduler and seed, in the order of
+    `itertools.product`. Raises ValueError for a recipe of the book's printed objects,
+    which are MXNet's, and for another optimizer than plain SGD.
+    """
+    if recipe.optimizer != 'sgd':
+        raise ValueError(
+            f"optimizer must be 'sgd' for many runs at once, got {recipe.optimizer!r}: "
+            'use run for each'
+        )
+    net, train_iter, test_iter, loss, _, device = _prepare(recipe)
+    return train_many(
         net,
-        *load_data_fashion_mnist(recipe.batch_size, recipe.subset, device),
+        train_iter,
+        test_iter,
         recipe.num_epochs,
-        nn.CrossEntropyLoss(),
-        torch.optim.SGD(net.parameters(), recipe.scheduler.base_lr),
+        loss,
         device,
-        recipe.scheduler,
-        recipe.per,
-        seed,
-        queue,
-        on_epoch=on_epoch,
-        on_update=on_update,
+        schedulers,
+        per=recipe.per,
+        seeds=seeds,
     )
+
+
+_backend = Backend(Learner, _prepare)
+train = _backend.train
+train_steps = _backend.train_steps
+range_test = _backend.range_test
+run = _backend.run
+run_steps = _backend.run_steps

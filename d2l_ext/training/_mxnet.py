@@ -1,6 +1,6 @@
-"""The net, the loss and the trainer in MXNet, as the training loop drives them.
+"""How MXNet does what the training loop asks for.
 
-Imported by `mxnet.py` alone, once that has made MXNet importable.
+Imported once `d2l_ext.mxnet` has made MXNet importable.
 """
 
 import contextlib
@@ -9,36 +9,49 @@ import mxnet as mx
 from mxnet import autograd, np
 
 from d2l_ext.schedulers import ConstantScheduler
-from d2l_ext.training._mxnet_trainer import flat, forget, recall, take_over
+from d2l_ext.training import learner
+from d2l_ext.training._mxnet_schedulers import Observed
 from d2l_ext.training.learner import xavier
 
 
-class Learner:
-    """The net, the loss and the trainer, as `loop.py` drives them."""
+class Learner(learner.Learner):
+    """A Gluon net, a loss and a `gluon.Trainer` on a device."""
 
     backend = 'mxnet'
 
     def __init__(self, net, loss, trainer, device):
+        check_np()
         self.net, self.loss, self.trainer, self.device = net, loss, trainer, device
         self.optimizer = type(trainer.optimizer).__name__.lower()
-        self.found_lr = trainer.optimizer.lr
+        self.given_lr = trainer.optimizer.lr
 
     def take_over(self, scheduler):
-        """Return the schedule that the trainer follows by itself."""
-        self.recorder = take_over(self.trainer, scheduler)
-        return self.recorder or ConstantScheduler(self.trainer.learning_rate)
+        own, self.observed = self.trainer.optimizer.lr_scheduler, None
+        if own is None:
+            return ConstantScheduler(self.trainer.learning_rate)
+        if scheduler is not None:
+            raise ValueError(
+                f'trainer already has the lr_scheduler {Observed(own)!r}: give a '
+                f'schedule to the trainer or to train, not to both'
+            )
+        self.observed = self.trainer.optimizer.lr_scheduler = Observed(own)
+        return self.observed
+
+    def check_resumable(self, checkpoint):
+        if self.trainer.optimizer.lr_scheduler is not None:
+            raise ValueError(
+                f'checkpoint={checkpoint!r} cannot keep what the lr_scheduler of '
+                f'trainer has counted: give the schedule to train instead'
+            )
 
     def seed(self, seed):
-        """Seed what the net itself draws, as dropout does."""
         mx.random.seed(seed)
 
     def settle(self, train_iter):
-        """Let the layers see their shapes."""
         X, _ = next(iter(train_iter))
         self.net(X[:1].as_in_ctx(self.device))
 
     def begin(self, train_iter, rng):
-        """Draw the first weights; make the trainer as good as new."""
         self.net.initialize(ctx=self.device, force_reinit=True)
         self.settle(train_iter)
         for name, parameter in self.net.collect_params().items():
@@ -49,7 +62,6 @@ class Learner:
         self.sums = np.zeros(2, ctx=self.device)
 
     def update(self, X, y, lr):
-        """Queue one update; return a function that waits for it."""
         if lr is not None:
             self.trainer.set_learning_rate(lr)
         X, y = X.as_in_ctx(self.device), y.as_in_ctx(self.device)
@@ -62,36 +74,30 @@ class Learner:
         return l.wait_to_read
 
     def applied_lr(self):
-        """Return the rate of the last update."""
-        return self.recorder.last if self.recorder else self.trainer.learning_rate
+        return self.observed.last if self.observed else self.trainer.learning_rate
 
     def totals(self):
-        """Return summed loss and hits since the last call: waits for the device."""
         totals = [float(total) for total in self.sums.asnumpy()]
         self.sums[:] = 0
         return totals
 
     def accuracy(self, test_iter):
-        """Return the share of `test_iter` that the net gets right."""
-        return accuracy(self.net, test_iter, self.device)
+        return evaluate_accuracy(self.net, test_iter, self.device)
 
     def state(self):
-        """Return {name: array} of the weights and of what the trainer keeps."""
         arrays = {f'weight.{i}': p.data() for i, p in enumerate(self._parameters())}
-        for i, kept in sorted(self.trainer._updaters[0].states.items()):
-            arrays |= {f'kept.{i}.{j}': array for j, array in enumerate(flat(kept))}
+        for i, memory in sorted(self.trainer._updaters[0].states.items()):
+            arrays |= {f'kept.{i}.{j}': array for j, array in enumerate(flat(memory))}
         arrays = {name: array.asnumpy() for name, array in arrays.items()}
         return arrays | {'num_update': self.trainer.optimizer.num_update}
 
     def load_state(self, arrays):
-        """Go back to where `state` was called."""
         for i, parameter in enumerate(self._parameters()):
             parameter.set_data(np.array(arrays[f'weight.{i}']))
         recall(self.trainer, arrays)
 
     @contextlib.contextmanager
     def keep_random(self):
-        """Make what is drawn afterwards independent of what is drawn inside."""
         # MXNet does not tell where its generator stands, so draw where it goes on
         after = int(np.random.randint(0, 2**31 - 1))
         try:
@@ -103,19 +109,17 @@ class Learner:
         return self.net.collect_params().values()
 
     def end(self):
-        """Give the trainer back with the rate or the scheduler that it came with."""
-        if self.recorder:
-            self.trainer.optimizer.lr_scheduler = self.recorder.lr_scheduler
+        if self.observed:
+            self.trainer.optimizer.lr_scheduler = self.observed.lr_scheduler
         else:
-            self.trainer.set_learning_rate(self.found_lr)
+            self.trainer.set_learning_rate(self.given_lr)
 
     def environment(self):
-        """Return what the run's numbers may depend on."""
         return {'mxnet': mx.__version__, 'device': str(self.device)}
 
 
-def accuracy(net, data_iter, device):
-    """Return the share of examples that `net` gets right."""
+def evaluate_accuracy(net, data_iter, device) -> float:
+    """Return the share of examples in `data_iter` that `net` gets right."""
     hits, count = np.zeros((), ctx=device), 0
     for X, y in data_iter:
         hits += _hits(net(X.as_in_ctx(device)), y.as_in_ctx(device))
@@ -126,3 +130,46 @@ def accuracy(net, data_iter, device):
 def _hits(y_hat, y):
     hits = y_hat.argmax(axis=1).astype('int32') == y.astype('int32')
     return hits.astype('float32').sum()
+
+
+def check_np():
+    """Raise RuntimeError, with the remedy, unless MXNet's arrays are NumPy's."""
+    if not mx.util.is_np_array():
+        raise RuntimeError(
+            'call npx.set_np() first: d2l_ext uses MXNet arrays as NumPy'
+        )
+
+
+def forget(trainer):
+    """Make a used trainer as good as new: no momentum, no update counted."""
+    optimizer = trainer.optimizer
+    optimizer.num_update = optimizer.begin_num_update
+    for counts in optimizer._all_index_update_counts.values():
+        counts.clear()
+    for updater in trainer._updaters:
+        updater.states.clear()
+        updater.states_synced.clear()
+
+
+def recall(trainer, arrays):
+    """Give a trainer back what `flat` told of it: `kept.i.j`, and `num_update`."""
+    forget(trainer)
+    optimizer, (updater,) = trainer.optimizer, trainer._updaters
+    if not arrays['num_update']:
+        return
+    for i, parameter in enumerate(trainer._params):
+        memory = optimizer.create_state_multi_precision(i, parameter.data())
+        for j, array in enumerate(flat(memory)):
+            array[:] = mx.nd.array(arrays[f'kept.{i}.{j}'], ctx=array.ctx)
+        updater.states[i], updater.states_synced[i] = memory, True
+        optimizer._index_update_count[i] = int(arrays['num_update'])
+    optimizer.num_update = int(arrays['num_update'])
+
+
+def flat(memory):
+    """Return the arrays that an optimizer remembers of one weight, as a list."""
+    if memory is None:
+        return []
+    if isinstance(memory, (list, tuple)):
+        return [array for part in memory for array in flat(part)]
+    return [memory]

@@ -4,124 +4,111 @@ One update of all runs is one batched computation, meant for a GPU that one LeNe
 mostly idle. A CPU does better with a process for each run.
 """
 
-import math
-import time
+import itertools
 
 import numpy
 import torch
-from torch import func, nn
+from torch import func
 
-from d2l_ext import torch as d2l
-from d2l_ext.plan import Plan, whole_number
-from d2l_ext.training import loop
+from d2l_ext.plan import plan_of, whole_number
+from d2l_ext.training import learner, loop
 from d2l_ext.training._torch import initialize
 from d2l_ext.training._torch_step import Replayed
+from d2l_ext.training.history import History
 
 
 def train_many(
     net,
     train_iter,
     test_iter,
-    num_epochs,
+    num_epochs: int,
     loss,
-    schedulers,
     device,
-    per='epoch',
+    schedulers,
+    *,
+    per: str = 'epoch',
     seeds=(0,),
-):
+) -> list[History]:
     """Train `net` once with each of `schedulers` and each of `seeds`, all at once.
 
     Returns a `History` for each pair, in the order of `itertools.product`. Each is that
     of `torch.train` with plain SGD, up to rounding; `seconds` are those of all runs
     together. `train_iter` is `Batches`, and `loss` a mean over its examples. A run that
-    diverges ends there; the others go on.
+    diverges ends there; the others go on. Raises ValueError without any pair, and for
+    what is no schedule or no seed.
     """
-    num_epochs = whole_number('num_epochs', num_epochs)
-    pairs = [
-        (scheduler, whole_number('seed', seed, at_least=0))
-        for scheduler in schedulers
-        for seed in seeds
-    ]
+    batches = len(train_iter)
+    plans = [plan_of(s, num_epochs, per, batches) for s in schedulers]
+    seeds = [whole_number('seed', seed, at_least=0) for seed in seeds]
+    pairs = [*itertools.product(plans, seeds)]
     if not pairs:
         raise ValueError(
             f'schedulers and seeds must have one each at least, got {schedulers!r} '
             f'and {seeds!r}'
         )
-    replicas = _Replicas(net, loss, device, [seed for _, seed in pairs])
-    histories = [
-        loop.begun(replicas, train_iter, num_epochs, scheduler, None, per, seed)
-        for scheduler, seed in pairs
-    ]
-    plans = [Plan(s, num_epochs, per, len(train_iter)) for s, _ in pairs]
-    n, size = len(train_iter.X), train_iter.batch_size
-    for epoch in range(num_epochs):
-        start = time.perf_counter()
-        orders = replicas.orders(n)
-        for i in range(0, n, size):
-            rates = [
-                plan.lr(epoch, len(h.lr), h.train_loss)
-                for plan, h in zip(plans, histories)
-            ]
-            rows = orders[:, i : i + size]
-            replicas.update(train_iter.X[rows], train_iter.y[rows], rates)
-            for lr, history in zip(rates, histories):
-                if history.status == 'running':
-                    history.lr.append(lr)
-        accuracies = replicas.accuracies(test_iter)
-        losses, hits = replicas.totals()
-        seconds = time.perf_counter() - start
-        for h, train_loss, hit, test_acc in zip(histories, losses, hits, accuracies):
-            if h.status != 'running':
-                continue
-            h.seconds.append(seconds)
-            h.test_acc.append(test_acc)
-            h.train_acc.append(hit / n)
-            h.train_loss.append(train_loss / n)
-            if not math.isfinite(train_loss):
-                h.status = 'diverged'
-    for history in histories:
-        if history.status == 'running':
-            history.status = 'finished'
-    return histories
-
-
-def run_many(recipe, schedulers, seeds):
-    """Train as `recipe` says, with each of `schedulers` in place of its own.
-
-    Returns a `History` for each scheduler and seed, in the order of `itertools.product`.
-    Raises ValueError for a recipe of the book's printed objects: those are MXNet's.
-    """
-    if recipe.printed:
-        raise ValueError(
-            f'printed={recipe.printed!r} runs an object of MXNet: use d2l_ext.mxnet.run'
-        )
-    device = d2l.try_gpu()
-    return train_many(
-        d2l.NETS[recipe.net](),
-        *d2l.load_data_fashion_mnist(recipe.batch_size, recipe.subset, device),
-        recipe.num_epochs,
-        nn.CrossEntropyLoss(),
-        schedulers,
-        device,
-        recipe.per,
-        seeds,
+    replicas = Replicas(net, loss, device, [seed for _, seed in pairs])
+    size = train_iter.batch_size
+    runs = Runs(
+        loop.Run(loop.begun(replicas, plan, seed, size), plan) for plan, seed in pairs
     )
+    for _ in loop.steps(replicas, runs, train_iter, test_iter, seed=0):
+        pass
+    return runs.history
 
 
-class _Replicas:
-    """Copies of a net, every parameter stacked along a new first axis."""
+class Runs:
+    """Several `loop.Run`s under way together: what is one number there, is a list."""
+
+    def __init__(self, runs):
+        self.runs = [*runs]
+
+    @property
+    def history(self):
+        return [run.history for run in self.runs]
+
+    @property
+    def is_over(self):
+        return all(run.is_over for run in self.runs)
+
+    @property
+    def epochs(self):
+        return self.runs[0].epochs
+
+    def lr(self, epoch):
+        return [run.lr(epoch) for run in self.runs]
+
+    def updated(self, rates):
+        for run, lr in zip(self.runs, rates):
+            if not run.is_over:
+                run.updated(lr)
+
+    def epoch_done(self, totals, count, accuracies, seconds):
+        for run, *ours, accuracy in zip(self.runs, *totals, accuracies):
+            if not run.is_over:
+                run.epoch_done(ours, count, accuracy, seconds)
+
+    def end(self, status):
+        for run in self.runs:
+            run.end(status)
+
+
+class Replicas(learner.Learner):
+    """Copies of a net, every parameter stacked along a new first axis.
+
+    Rates, losses, hits and accuracies are lists with one number for each.
+    """
 
     backend, optimizer = 'torch', 'sgd'
 
     def __init__(self, net, loss, device, seeds):
         self.net, self.loss, self.device = net.to(device), loss, torch.device(device)
-        self.rngs, drawn = [numpy.random.default_rng(seed) for seed in seeds], []
+        self.rngs, first = [numpy.random.default_rng(seed) for seed in seeds], []
         for rng in self.rngs:
             torch.manual_seed(int(rng.integers(2**31)))
             initialize(net, rng)
-            drawn.append([p.detach().clone() for p in net.parameters()])
+            first.append([p.detach().clone() for p in net.parameters()])
         names = [name for name, _ in net.named_parameters()]
-        self.weights = dict(zip(names, map(torch.stack, zip(*drawn))))
+        self.weights = dict(zip(names, map(torch.stack, zip(*first))))
         self.lr = torch.zeros(len(seeds), device=device)
         self.rates = None
         self.sums = torch.zeros(2, len(seeds), dtype=torch.float64, device=device)
@@ -132,17 +119,24 @@ class _Replicas:
         self.gradients = func.vmap(each, randomness='different')
         self.outputs = func.vmap(self._outputs, in_dims=(0, None))
 
-    def orders(self, n):
-        """Return an order of n examples for each replica."""
-        orders = numpy.stack([rng.permutation(n) for rng in self.rngs])
-        return torch.as_tensor(orders, device=self.device)
+    def minibatches(self, train_iter, epoch, rng):
+        """Yield minibatches of shape (replicas, n, ...), each replica in its order."""
+        orders = [rng.permutation(len(train_iter.X)) for rng in self.rngs]
+        orders = torch.as_tensor(numpy.stack(orders), device=self.device)
+        for rows in orders.split(train_iter.batch_size, dim=1):
+            yield train_iter.X[rows], train_iter.y[rows]
 
-    def update(self, X, y, rates):
-        """Queue one update of every replica, from a minibatch and a rate for each."""
-        if rates != self.rates:
-            self.rates = rates
-            self.lr.copy_(torch.tensor(rates))
+    def examples(self, X, y=None):
+        return X.shape[1]
+
+    def update(self, X, y, lr):
+        if lr != self.rates:
+            self.rates = lr
+            self.lr.copy_(torch.tensor(lr))
         self.step(X, y)
+
+    def applied_lr(self):
+        return self.rates
 
     def _step(self, X, y):
         gradients, (losses, hits) = self.gradients(self.weights, X, y)
@@ -159,13 +153,11 @@ class _Replicas:
         return self.loss(y_hat, y), (y_hat.argmax(1) == y).sum()
 
     def totals(self):
-        """Return summed losses and hits since the last call, a list of each."""
         totals = self.sums.tolist()
         self.sums.zero_()
         return totals
 
-    def accuracies(self, test_iter):
-        """Return the share of `test_iter` that each replica gets right."""
+    def accuracy(self, test_iter):
         hits, count = 0, 0
         self.net.eval()
         with torch.no_grad():
@@ -177,6 +169,5 @@ class _Replicas:
         return (hits.double() / count).tolist()
 
     def environment(self):
-        """Return what the runs' numbers may depend on."""
         versions = {'torch': torch.__version__, 'device': str(self.device)}
         return versions | {'replicas': len(self.rngs)}

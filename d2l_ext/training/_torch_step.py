@@ -1,7 +1,4 @@
-"""One update of a PyTorch net, and the same captured once in a CUDA graph.
-
-Imported by `torch.py` and `replicas.py`.
-"""
+"""One update of a PyTorch net, and the same captured once in a CUDA graph."""
 
 import collections
 

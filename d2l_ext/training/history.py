@@ -1,9 +1,10 @@
-"""What every training run shares, whatever the framework: its history and its seed."""
+"""What came out of a run."""
 
 import dataclasses
 import itertools
 import json
 import math
+import os
 
 from d2l_ext.training._files import write_whole
 
@@ -23,12 +24,12 @@ class History:
     """
 
     recipe: dict = dataclasses.field(default_factory=dict)
-    train_loss: list = dataclasses.field(default_factory=list)
-    train_acc: list = dataclasses.field(default_factory=list)
-    test_acc: list = dataclasses.field(default_factory=list)
-    lr: list = dataclasses.field(default_factory=list)
+    train_loss: list[float] = dataclasses.field(default_factory=list)
+    train_acc: list[float] = dataclasses.field(default_factory=list)
+    test_acc: list[float] = dataclasses.field(default_factory=list)
+    lr: list[float] = dataclasses.field(default_factory=list)
     status: str = 'running'
-    seconds: list = dataclasses.field(default_factory=list)
+    seconds: list[float] = dataclasses.field(default_factory=list)
     environment: dict = dataclasses.field(default_factory=dict)
 
     def __eq__(self, other):
@@ -46,27 +47,35 @@ class History:
             + ('' if self.status in ('running', 'finished') else f', {self.status}')
         )
 
-    def plot(self):
-        """Return the figure of loss, accuracies and applied rate against epochs."""
-        from d2l_ext.plots import figure
+    def epoch_done(
+        self, train_loss: float, train_acc: float, test_acc: float, seconds: float
+    ):
+        """Add a finished epoch; the run has ended if it is the last, or diverged."""
+        self.seconds.append(seconds)
+        self.test_acc.append(test_acc)
+        self.train_acc.append(train_acc)
+        # last, as an epoch counts as finished once it has a loss
+        self.train_loss.append(train_loss)
+        if not math.isfinite(train_loss):
+            self.status = 'diverged'
+        elif len(self.train_loss) == self.recipe.get('num_epochs'):
+            self.status = 'finished'
 
-        return figure.figure(*figure.history_panels(self))
-
-    def epoch_lr(self):
+    def epoch_lr(self) -> list[list[float]]:
         """Return the applied rates of each finished or begun epoch, as lists."""
         if not self.lr:
             return []
         n = self.recipe.get('batches_per_epoch', len(self.lr))
         return [self.lr[i : i + n] for i in range(0, len(self.lr), n)]
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Return the history as strict JSON: equal rates in a row as (rate, count)."""
         fields = dataclasses.asdict(self)
         fields['lr'] = [[lr, len(list(run))] for lr, run in itertools.groupby(self.lr)]
         return json.dumps(_spell(fields), allow_nan=False)
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str) -> 'History':
         """Return the history that `to_json` wrote.
 
         Raises ValueError if `text` is something else.
@@ -78,13 +87,16 @@ class History:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f'this is no History in JSON: {error}') from error
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike):
         """Write the history to `path`, whole or not at all."""
         write_whole(path, self.to_json())
 
     @classmethod
-    def load(cls, path):
-        """Return the history that `save` wrote to `path`."""
+    def load(cls, path: str | os.PathLike) -> 'History':
+        """Return the history that `save` wrote to `path`.
+
+        Raises ValueError if the file holds something else, OSError if it cannot be read.
+        """
         with open(path, encoding='utf-8') as file:
             return cls.from_json(file.read())
 

@@ -1,28 +1,96 @@
 """What the training loop drives, and the minibatches that it takes."""
 
+import contextlib
 import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-import numpy
+import numpy as np
 
-from d2l_ext.data.fashion_mnist import load_fashion_mnist
+from d2l_ext.data import load_fashion_mnist
 from d2l_ext.plan import whole_number
 
 
-def xavier(shape, rng):
-    """Return a float32 weight drawn uniformly from [-a, a] by NumPy's generator `rng`.
+class Learner(Protocol):
+    """A net, a loss and an optimizer on a device: what `loop.run` asks of a framework.
 
-    a = sqrt(6 / (fan_in + fan_out)) with fan_in = shape[1] r, fan_out = shape[0] r
-    and r the product of shape[2:]. Both backends begin from these same numbers.
-
-    >>> import numpy
-    >>> xavier((120, 400), numpy.random.default_rng(0)).shape
-    (120, 400)
-
-    Source: Glorot and Bengio (2010); book section 4.8.
+    A backend's learner says how its framework does each of these; the loop says when.
+    What a backend leaves out does nothing.
     """
-    receptive_field = math.prod(shape[2:])
-    bound = math.sqrt(6 / ((shape[0] + shape[1]) * receptive_field))
-    return rng.uniform(-bound, bound, shape).astype('float32')
+
+    backend: str  # 'mxnet' or 'torch'
+    optimizer: str  # its name in small letters, as 'sgd'
+    writes_files = True  # one of several processes that train one net does
+
+    def take_over(self, scheduler: Callable | None):
+        """Return the schedule that the trainer follows by itself, without `scheduler`.
+
+        Raises ValueError where the trainer would follow one beside `scheduler`.
+        """
+
+    def check_resumable(self, checkpoint: str):
+        """Raise ValueError where a checkpoint could not hold all that training keeps."""
+
+    def seed(self, seed: int):
+        """Seed what the net itself draws, as dropout does."""
+
+    def settle(self, train_iter: Iterable):
+        """Let the layers see their shapes."""
+
+    def begin(self, train_iter: Iterable, rng: np.random.Generator):
+        """Draw the first weights; make the trainer as good as new."""
+
+    def resume(self, epoch: int):
+        """Note that `epoch` epochs are behind, in a checkpoint or none."""
+
+    def minibatches(
+        self, train_iter: Iterable, epoch: int, rng: np.random.Generator
+    ) -> Iterator[tuple]:
+        """Return the minibatches of an epoch, in an order from `rng` or their own."""
+        return passes(train_iter, rng)
+
+    def examples(self, X, y=None) -> int:
+        """Return how many examples a minibatch has."""
+        return len(X)
+
+    @abstractmethod
+    def update(self, X, y, lr: float | None) -> Callable[[], object]:
+        """Queue one update with the rate `lr`, None for the trainer's own.
+
+        Returns a function that waits for it.
+        """
+
+    @abstractmethod
+    def applied_lr(self) -> float:
+        """Return the rate of the last update."""
+
+    @abstractmethod
+    def totals(self) -> list:
+        """Return summed loss and hits since the last call: waits for the device."""
+
+    @abstractmethod
+    def accuracy(self, test_iter: Iterable) -> float:
+        """Return the share of `test_iter` that the net gets right."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return {name: array} of the weights and of what the trainer remembers."""
+        raise NotImplementedError
+
+    def load_state(self, arrays: dict[str, np.ndarray]):
+        """Go back to where `state` was called."""
+        raise NotImplementedError
+
+    def keep_random(self) -> contextlib.AbstractContextManager:
+        """Make what is drawn afterwards independent of what is drawn inside."""
+        return contextlib.nullcontext()
+
+    def end(self):
+        """Give the trainer back with the rate or the scheduler that it came with."""
+
+    @abstractmethod
+    def environment(self) -> dict:
+        """Return what the run's numbers may depend on: versions, the device."""
 
 
 class Batches:
@@ -32,9 +100,11 @@ class Batches:
     (batch_size,); the last batch holds what is left. With `shuffle` the order is new
     in each pass: from `rng` in `shuffled(rng)`, from the operating system otherwise.
     A backend adds `on_device(order)` and `rows(array, order)`.
+
+    Raises ValueError for arrays of two lengths, or a `batch_size` beyond them.
     """
 
-    def __init__(self, X, y, batch_size, shuffle=False):
+    def __init__(self, X, y, batch_size: int, shuffle: bool = False):
         if len(X) != len(y):
             raise ValueError(f'X and y must be of one length, got {len(X)}, {len(y)}')
         self.X, self.y, self.shuffle = X, y, shuffle
@@ -45,16 +115,24 @@ class Batches:
                 f'got {batch_size!r}'
             )
 
+    def on_device(self, order: np.ndarray):
+        """Return an order, an array of int32, as an array beside X."""
+        raise NotImplementedError
+
+    def rows(self, array, order):
+        """Return the rows of `array` that `order` names, in that order."""
+        raise NotImplementedError
+
     def __len__(self):
         return math.ceil(len(self.X) / self.batch_size)
 
     def __iter__(self):
         if self.shuffle:
-            return self.shuffled(numpy.random.default_rng())
+            return self.shuffled(np.random.default_rng())
         return self._take(None)
 
-    def shuffled(self, rng):
-        """Iterate in an order drawn from `rng`, a NumPy generator."""
+    def shuffled(self, rng: np.random.Generator) -> Iterator[tuple]:
+        """Iterate in an order drawn from `rng`."""
         return self._take(self.on_device(rng.permutation(len(self.X)).astype('int32')))
 
     def _take(self, order):
@@ -66,10 +144,18 @@ class Batches:
                 yield self.rows(self.X, order[rows]), self.rows(self.y, order[rows])
 
 
-def scaled(subset):
-    """Yield (X, y) of training and of testing, as NumPy arrays.
+def passes(train_iter: Iterable, rng: np.random.Generator) -> Iterator[tuple]:
+    """Iterate once over the minibatches, in an order from `rng` if they have none."""
+    if getattr(train_iter, 'shuffle', False):
+        return train_iter.shuffled(rng)
+    return iter(train_iter)
 
-    X is float32 in [0, 1] of shape (n, 1, 28, 28), y int32 of shape (n,).
+
+def scaled(subset: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (X, y) of training and of testing.
+
+    X is float32 in [0, 1] of shape (n, 1, 28, 28), y int32 of shape (n,). Raises what
+    `load_fashion_mnist` does.
     """
     arrays = load_fashion_mnist(subset)
     for images, labels in (arrays[:2], arrays[2:]):
@@ -77,8 +163,17 @@ def scaled(subset):
         yield X, labels.astype('int32')
 
 
-def passes(train_iter, rng):
-    """Iterate once over the minibatches, in an order from `rng` if they have none."""
-    if getattr(train_iter, 'shuffle', False):
-        return train_iter.shuffled(rng)
-    return iter(train_iter)
+def xavier(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Return a float32 weight drawn uniformly from [-a, a].
+
+    a = sqrt(6 / (fan_in + fan_out)) with fan_in = shape[1] r, fan_out = shape[0] r
+    and r the product of shape[2:]. Both backends begin from these same numbers.
+
+    >>> xavier((120, 400), np.random.default_rng(0)).shape
+    (120, 400)
+
+    Source: Glorot and Bengio (2010); book section 4.8.
+    """
+    receptive_field = math.prod(shape[2:])
+    bound = math.sqrt(6 / ((shape[0] + shape[1]) * receptive_field))
+    return rng.uniform(-bound, bound, shape).astype('float32')

@@ -3,6 +3,36 @@
 import html
 import sys
 import time
+from collections.abc import Callable, Iterator
+
+from d2l_ext.training.history import History
+
+
+def watched(
+    steps: Callable[..., Iterator[History]],
+    progress: bool = False,
+    on_epoch: Callable | None = None,
+    on_update: Callable | None = None,
+) -> History:
+    """Run `steps(on_epoch=..., on_update=...)` to its end, or to Ctrl-C.
+
+    Returns the last `History`; with `progress` it is shown while it grows.
+    """
+    shown = Progress() if progress else None
+    told = [callback for callback in (shown, on_epoch) if callback]
+    histories = steps(
+        on_epoch=lambda history: any(callback(history) for callback in told),
+        on_update=on_update,
+    )
+    last = History(status='stopped')
+    try:
+        for history in histories:
+            last = history
+    except KeyboardInterrupt:
+        histories.close()
+    if shown:
+        shown.close(last)
+    return last
 
 
 class Progress:
@@ -14,7 +44,7 @@ class Progress:
     def __init__(self):
         self.drawn, self.cost, self.handles = 0.0, 0.0, ()
 
-    def __call__(self, history):
+    def __call__(self, history: History):
         """Show the epoch that `history` has just got."""
         if not _in_notebook():
             lr = history.lr[-1]
@@ -22,7 +52,7 @@ class Progress:
         elif time.perf_counter() - self.drawn > 10 * self.cost:
             self._draw(history, _bar(history))
 
-    def close(self, history):
+    def close(self, history: History):
         """Show the finished `history`, and why it ended early if it did."""
         if _in_notebook() and history.train_loss:
             reason = REASONS.get(history.status, '')
@@ -31,10 +61,14 @@ class Progress:
             print(f'{history}: {REASONS[history.status]}', flush=True)
 
     def _draw(self, history, text):
+        # only a notebook has these: a run in a terminal loads no Matplotlib
         from IPython.display import HTML, display
 
+        from d2l_ext.panels.runs import history_panels
+        from d2l_ext.plots.figure import figure
+
         start = time.perf_counter()
-        shown = HTML(text), history.plot()
+        shown = HTML(text), figure(*history_panels(history))
         if not self.handles:
             self.handles = [display(thing, display_id=True) for thing in shown]
         else:

@@ -10,7 +10,8 @@ import os
 import pathlib
 
 from d2l_ext import mxnet as d2l  # first: MXNet needs its help on today's Python
-from d2l_ext.training._mxnet_trainer import flat
+from d2l_ext.training._mxnet import flat
+from d2l_ext.vision import worker
 from d2l_ext.vision.job import MEAN, STD
 from d2l_ext.vision.recordio import Records
 
@@ -27,11 +28,13 @@ def resnet_v1(name, classes, width=64):
     return resnet.ResNetV1(block, depths, channels, classes=classes)
 
 
-class Worker:
-    """One process of a run: `vision.train` says what it has.
+class Worker(worker.Worker):
+    """One process of a run; it drives all GPUs of its machine.
 
     Raises ValueError for what MXNet cannot do here.
     """
+
+    backend = 'mxnet'
 
     def __init__(self, job):
         gpus = mx.context.num_gpus() if d2l.try_gpu().device_type == 'gpu' else 0
@@ -108,11 +111,10 @@ class Worker:
                 yield self._split(batch)
             reader.reset()
 
-    def update(self, batches, lr):
-        """Make one update with the rate `lr`; return the rate that was applied."""
+    def update(self, passes, lr):
         self.trainer.set_learning_rate(lr)
         for _ in range(self.job.accumulate):
-            for X, y, sums in zip(*next(batches), self.sums, strict=True):
+            for X, y, sums in zip(*next(passes), self.sums, strict=True):
                 with autograd.record():
                     y_hat = self.net(X).astype('float32')
                     l = self.loss(y_hat, y)
@@ -124,17 +126,18 @@ class Worker:
         self.trainer.step(self.job.batch_size)
         if self.job.accumulate > 1:
             self.net.collect_params().zero_grad()
+        return nd.waitall
+
+    def applied_lr(self):
         return self.trainer.learning_rate
 
     def totals(self):
-        """Return summed loss and hits since the last call."""
         totals = sum(sums.asnumpy() for sums in self.sums).tolist()
         for sums in self.sums:
             sums[:] = 0
-        return totals
+        return self.summed(totals)
 
-    def accuracy(self):
-        """Return the share of test images that the net gets right, over all workers."""
+    def accuracy(self, test_iter=None):
         self._agree()
         hits = 0
         for batch in self._reader(self.job.test, resize=self.job.size * 8 // 7):
@@ -148,13 +151,11 @@ class Worker:
         return self.summed([hits])[0] / self.tests
 
     def summed(self, numbers):
-        """Return the numbers, each summed over all workers."""
         if self.world == 1:
             return list(numbers)
         return self._sum(nd.array(numbers, dtype='float64')).asnumpy().tolist()
 
     def state(self):
-        """Return {name: array} of all that training changes."""
         first = self.devices[0]
         arrays = {
             f'weight.{i}': p.data(first).asnumpy()
@@ -166,7 +167,6 @@ class Worker:
         return arrays
 
     def load_state(self, arrays):
-        """Go back to where `state` was called."""
         for i, parameter in enumerate(self.parameters):
             weight = arrays[f'weight.{i}']
             parameter.set_data(nd.array(weight, dtype=weight.dtype))
@@ -181,7 +181,6 @@ class Worker:
                 updater.states[i], updater.states_synced[i] = kept, True
 
     def environment(self):
-        """Return what the run's numbers may depend on."""
         return {'mxnet': mx.__version__, 'device': ', '.join(map(str, self.devices))}
 
     def _reader(self, path, **options):

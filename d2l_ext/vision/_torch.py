@@ -14,7 +14,7 @@ from PIL import Image
 from torch import distributed, nn
 
 from d2l_ext.training._torch import Learner
-from d2l_ext.vision import recordio
+from d2l_ext.vision import recordio, worker
 from d2l_ext.vision.job import MEAN, STD, order
 
 BLOCKS = {'resnet18': ('basic', (2, 2, 2, 2)), 'resnet50': ('deep', (3, 4, 6, 3))}
@@ -127,8 +127,10 @@ class Examples(torch.utils.data.Dataset):
         return torch.from_numpy(numpy.array(image)).permute(2, 0, 1), label
 
 
-class Worker:
-    """One process of a run: `vision.train` says what it has."""
+class Worker(worker.Worker):
+    """One process of a run, with a device of its own."""
+
+    backend = 'torch'
 
     def __init__(self, job):
         self.job = job
@@ -138,8 +140,11 @@ class Worker:
         cuda = torch.cuda.is_available()
         self.device = torch.device('cuda', local) if cuda else torch.device('cpu')
         job.share(self.world)
-        self.train, self.test = recordio.images(job.train), recordio.images(job.test)
-        self.images = len(self.train)
+        self.train_images, self.test_images = (
+            recordio.images(job.train),
+            recordio.images(job.test),
+        )
+        self.images = len(self.train_images)
         torch.manual_seed(job.seed)
         self.net = resnet(job.net, job.classes, job.width)
         self.net.to(self.device, memory_format=torch.channels_last)
@@ -180,47 +185,48 @@ class Worker:
     def batches(self, epoch):
         """Yield (X, y) of this worker's passes in an epoch."""
         rows = order(self.job, epoch, self.images, self.rank, self.world)
-        return iter(self._loader(Examples(self.train, self.job, epoch), rows.tolist()))
+        return iter(
+            self._loader(Examples(self.train_images, self.job, epoch), rows.tolist())
+        )
 
-    def update(self, batches, lr):
-        """Make one update with the rate `lr`; return the rate that was applied."""
+    def update(self, passes, lr):
         for group in self.trainer.param_groups:
             group['lr'] = lr
         self.parallel.train()
-        passes = self.job.accumulate
-        for i in range(passes):
-            waits = self.world > 1 and i < passes - 1
+        count = self.job.accumulate
+        for i in range(count):
+            waits = self.world > 1 and i < count - 1
             with self.parallel.no_sync() if waits else contextlib.nullcontext():
-                loss = self._loss(*next(batches))
-                self.scaler.scale(loss / passes).backward()
+                loss = self._loss(*next(passes))
+                self.scaler.scale(loss / count).backward()
         self.scaler.step(self.trainer)
         self.scaler.update()
         self.trainer.zero_grad()
+        return lambda: None
+
+    def applied_lr(self):
         return self.trainer.param_groups[0]['lr']
 
     def totals(self):
-        """Return summed loss and hits since the last call."""
         totals = self.sums.tolist()
         self.sums.zero_()
-        return totals
+        return self.summed(totals)
 
-    def accuracy(self):
-        """Return the share of test images that the net gets right, over all workers."""
+    def accuracy(self, test_iter=None):
         if self.world > 1:  # each has its own means and variances: worker 0's count
             for buffer in self.net.buffers():
                 distributed.broadcast(buffer, 0)
-        mine = list(range(self.rank, len(self.test), self.world))
+        mine = list(range(self.rank, len(self.test_images), self.world))
         n = self.job.share(self.world)
         rows = [mine[i : i + n] for i in range(0, len(mine), n)]
         self.net.eval()
         hits = torch.zeros((), device=self.device, dtype=torch.int64)
         with torch.no_grad(), self._cast():
-            for X, y in self._loader(Examples(self.test, self.job), rows):
+            for X, y in self._loader(Examples(self.test_images, self.job), rows):
                 hits += (self.net(self._scaled(X)).argmax(1) == y.to(self.device)).sum()
-        return self.summed([hits.item()])[0] / len(self.test)
+        return self.summed([hits.item()])[0] / len(self.test_images)
 
     def summed(self, numbers):
-        """Return the numbers, each summed over all workers."""
         # kept: a thread of gloo that had to free it could wait for Python for ever,
         # while Python, at the end, waits for the thread
         self.total = torch.tensor(numbers, device=self.device, dtype=torch.float64)
@@ -229,12 +235,10 @@ class Worker:
         return self.total.tolist()
 
     def state(self):
-        """Return {name: array} of all that training changes."""
         scaler = {f'scaler.{k}': v for k, v in self.scaler.state_dict().items()}
         return self.learner.state() | {k: numpy.asarray(v) for k, v in scaler.items()}
 
     def load_state(self, arrays):
-        """Go back to where `state` was called."""
         scaler = self.scaler.state_dict()
         for name, value in scaler.items():
             scaler[name] = type(value)(arrays[f'scaler.{name}'])
@@ -242,7 +246,6 @@ class Worker:
         self.learner.load_state(arrays)
 
     def environment(self):
-        """Return what the run's numbers may depend on."""
         return self.learner.environment() | {'threads': torch.get_num_threads()}
 
     def _loader(self, examples, rows):

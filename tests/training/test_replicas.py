@@ -29,8 +29,8 @@ def alone(scheduler, seed, device='cpu', num_epochs=2, per='epoch'):
     net = d2l.lenet()
     trainer = torch.optim.SGD(net.parameters())
     return d2l.train(
-        net, *small(device), num_epochs, LOSS, trainer, device, scheduler, per, seed,
-        progress=False,
+        net, *small(device), num_epochs, LOSS, trainer, device, scheduler,
+        per=per, seed=seed, progress=False,
     )  # fmt: skip
 
 
@@ -49,8 +49,8 @@ def check(together, schedulers, seeds, device='cpu', **others):
 @pytest.mark.parametrize('per', ['epoch', 'update'])
 def test_together_as_alone(device, per):
     schedulers, seeds = [SquareRootScheduler(0.05), CosineScheduler(2, 0.02)], [3, 4]
-    together = _replicas.train_many(
-        d2l.lenet(), *small(device), 2, LOSS, schedulers, device, per, seeds
+    together = d2l.train_many(
+        d2l.lenet(), *small(device), 2, LOSS, device, schedulers, per=per, seeds=seeds
     )
     check(together, schedulers, seeds, device, per=per)
 
@@ -66,16 +66,16 @@ def test_replayed_as_alone(monkeypatch):
     monkeypatch.setattr(
         _torch_step, 'on_side_stream', lambda step, *batch: step(*batch)
     )
-    make = _replicas._Replicas.__init__
+    make = _replicas.Replicas.__init__
 
     def init(self, *arguments):
         make(self, *arguments)
         self.step = _torch_step.Replayed(self._step)
 
-    monkeypatch.setattr(_replicas._Replicas, '__init__', init)
+    monkeypatch.setattr(_replicas.Replicas, '__init__', init)
     scheduler = SquareRootScheduler(0.03)
-    together = _replicas.train_many(
-        d2l.lenet(), *small(), 5, LOSS, [scheduler], 'cpu', 'update', [0, 1]
+    together = d2l.train_many(
+        d2l.lenet(), *small(), 5, LOSS, 'cpu', [scheduler], per='update', seeds=[0, 1]
     )
     assert captured == [(2, 64), (2, 52)]
     check(together, [scheduler], [0, 1], num_epochs=5, per='update')
@@ -83,8 +83,8 @@ def test_replayed_as_alone(monkeypatch):
 
 def test_one_that_diverges_leaves_the_others_alone():
     schedulers = [ConstantScheduler(1000), ConstantScheduler(0.02)]
-    together = _replicas.train_many(
-        d2l.lenet(), *small(), 4, LOSS, schedulers, 'cpu', seeds=[0]
+    together = d2l.train_many(
+        d2l.lenet(), *small(), 4, LOSS, 'cpu', schedulers, seeds=[0]
     )
     assert [history.status for history in together] == ['diverged', 'finished']
     assert not numpy.isfinite(together[0].train_loss[-1])
@@ -94,12 +94,12 @@ def test_one_that_diverges_leaves_the_others_alone():
 
 def test_a_recipe_with_many_schedulers():
     recipe = Recipe(ConstantScheduler(0.1), num_epochs=1, batch_size=256)
-    first, second = _replicas.run_many(recipe, [recipe.scheduler], [0, 1])
+    first, second = d2l.run_many(recipe, [recipe.scheduler], [0, 1])
     one = d2l.run(recipe, 0)
     assert first.train_loss == pytest.approx(one.train_loss, abs=0.02)
     assert first.recipe == one.recipe
     assert first.train_loss != second.train_loss
     with pytest.raises(ValueError, match='schedulers and seeds must have one each'):
-        _replicas.run_many(recipe, [], [0])
+        d2l.run_many(recipe, [], [0])
     with pytest.raises(ValueError, match=r"printed='cosine' .* use d2l_ext.mxnet.run"):
-        _replicas.run_many(Recipe(printed='cosine'), [None], [0])
+        d2l.run_many(Recipe(printed='cosine'), [None], [0])

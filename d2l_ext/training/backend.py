@@ -1,0 +1,177 @@
+"""What a reader calls to train: the loop, bound to one framework."""
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from d2l_ext.plan import Plan, plan_of, whole_number
+from d2l_ext.training.history import History
+from d2l_ext.training.learner import Learner
+from d2l_ext.training.loop import Callback, Run, begun, steps
+from d2l_ext.training.progress import watched
+from d2l_ext.training.range_test import RangeTest, range_test
+from d2l_ext.training.recipe import Recipe
+
+
+class Backend:
+    """The loop with one framework's learner, nets and data: what a reader calls.
+
+    `learner(net, loss, trainer, device)` is a `Learner`; `prepare(recipe)` returns
+    (net, train_iter, test_iter, loss, trainer, device) for a `Recipe`, with `net` in
+    place of a new one where that is given.
+    """
+
+    def __init__(self, learner: Callable[..., Learner], prepare: Callable[..., tuple]):
+        self._learner, self._prepare = learner, prepare
+
+    def train(
+        self,
+        net,
+        train_iter,
+        test_iter,
+        num_epochs: int,
+        loss,
+        trainer,
+        device,
+        scheduler=None,
+        *,
+        per: str = 'epoch',
+        seed: int = 0,
+        progress: bool = True,
+        checkpoint: str | os.PathLike | None = None,
+        on_epoch: Callback | None = None,
+        on_update: Callback | None = None,
+    ) -> History:
+        """Train `net` from fresh weights and return the `History`.
+
+        `scheduler` gives the learning rate at t, counted from 0 in the unit `per`
+        names: 'epoch' or 'update'; a `Plan` says both by itself. Without one the
+        trainer's own rate, or its own `lr_scheduler`, stands. Weights (Xavier) and the
+        order of `Batches` come from `seed`, and `trainer` starts anew: the same call on
+        the same machine, with as many threads, gives the same history, bit for bit. Any
+        other iterable of minibatches that has a length will do, in its own order.
+
+        A loss that is not finite, Ctrl-C and a device out of memory end the run early;
+        the history says so in `status` and keeps what was learned until then. With
+        `checkpoint`, a path, the run is saved there after every epoch, and the same
+        call again goes on from there to the very same history. `on_epoch` and
+        `on_update` are called with the growing history after each epoch and each
+        update; one that returns True stops the run.
+
+        Raises ValueError, with the remedy, for a bad argument, for a schedule in both
+        places, and for a checkpoint of another run.
+        """
+        steps = partial(
+            self.train_steps,
+            *(net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler),
+            per=per,
+            seed=seed,
+            checkpoint=checkpoint,
+        )
+        return watched(steps, progress, on_epoch, on_update)
+
+    def train_steps(
+        self,
+        net,
+        train_iter,
+        test_iter,
+        num_epochs: int,
+        loss,
+        trainer,
+        device,
+        scheduler=None,
+        *,
+        per: str = 'epoch',
+        seed: int = 0,
+        queue: int | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        on_epoch: Callback | None = None,
+        on_update: Callback | None = None,
+    ) -> Iterator[History]:
+        """Do what `train` does, but yield the growing `History` after every update.
+
+        The device works through a queue of updates while Python is ahead of it; `queue`
+        bounds its length, so that a rate set by hand takes effect within so many
+        updates. Leaving the `for` loop over it stops the run, like Ctrl-C.
+        """
+        learner = self._learner(net, loss, trainer, device)
+        seed = whole_number('seed', seed, at_least=0)
+        num_epochs, batches = whole_number('num_epochs', num_epochs), len(train_iter)
+        plan = None
+        if scheduler is not None:
+            plan = plan_of(scheduler, num_epochs, per, batches)
+        if checkpoint:
+            learner.check_resumable(checkpoint)
+        followed = learner.take_over(plan and plan.scheduler)
+        asked = plan or Plan(followed, num_epochs, 'update', batches)
+        history = begun(learner, asked, seed, getattr(train_iter, 'batch_size', None))
+        yield from steps(
+            learner,
+            Run(history, plan),
+            train_iter,
+            test_iter,
+            seed,
+            queue=queue,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            on_update=on_update,
+        )
+
+    def run(self, recipe: Recipe, seed: int, *, progress: bool = False) -> History:
+        """Train as `recipe` says and return the `History`.
+
+        Raises ValueError for a recipe of the book's printed objects in PyTorch: those
+        are MXNet's.
+        """
+        return watched(partial(self.run_steps, recipe, seed), progress)
+
+    def run_steps(
+        self,
+        recipe: Recipe,
+        seed: int,
+        *,
+        queue: int | None = None,
+        on_epoch: Callback | None = None,
+        on_update: Callback | None = None,
+        net=None,
+    ) -> Iterator[History]:
+        """Do what `run` does, but yield the growing `History` as `train_steps` does.
+
+        `net`: the net to train, which the caller can then look at; without it, a new
+        one.
+        """
+        net, train_iter, test_iter, *rest = self._prepare(recipe, net)
+        return self.train_steps(
+            net,
+            train_iter,
+            test_iter,
+            recipe.num_epochs,
+            *rest,
+            None if recipe.printed else recipe.scheduler,
+            per=recipe.per,
+            seed=seed,
+            queue=queue,
+            on_epoch=on_epoch,
+            on_update=on_update,
+        )
+
+    def range_test(
+        self,
+        net,
+        train_iter,
+        loss,
+        trainer,
+        device,
+        low: float = 1e-3,
+        high: float = 10,
+        num_updates: int = 100,
+        seed: int = 0,
+    ) -> RangeTest:
+        """Return how the loss of `net` answers to a rate that rises from low to high.
+
+        Weights and the order of the minibatches come from `seed`; afterwards net,
+        trainer and random generators are as before. `training.range_test` says what it
+        does, and when it raises ValueError.
+        """
+        learner = self._learner(net, loss, trainer, device)
+        return range_test(learner, train_iter, low, high, num_updates, seed)
