@@ -13,6 +13,7 @@ from d2l_ext import vision
 from d2l_ext.experiments.store import RUNS
 from d2l_ext.training import History, checkpoint
 from d2l_ext.vision import launch, recordio
+from d2l_ext.vision.__main__ import job_from
 
 needs_torch = pytest.mark.skipif(
     not importlib.util.find_spec('torch'), reason='PyTorch is not installed'
@@ -93,7 +94,7 @@ def test_a_job_that_cannot_be_says_why(wrong, message):
         vision.Job('train.rec', 'test.rec', **wrong)
     text = [f'--{k.replace("_", "-")}={v}' for k, v in wrong.items()]
     with pytest.raises(SystemExit):
-        vision.job_from(['--train', 'a', '--test', 'b', *text])
+        job_from(['--train', 'a', '--test', 'b', *text])
 
 
 def test_the_images_are_dealt_out_once_an_epoch():
@@ -205,7 +206,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(images, tmp_path, precision):
 @pytest.mark.parametrize('base_lr', [0.4, 0.1])
 def test_the_recorded_runs_differ_in_what_they_say(name, base_lr):
     runs = [
-        History.load(RUNS / f'vision_{name}_{base_lr}-{seed}.json') for seed in range(3)
+        History.load(RUNS / f'vision_{name}_{base_lr}' / f'{seed}.json') for seed in range(3)
     ]
     first = History.load(RUNS / 'vision_cosine_0.4-0.json')
     scheduler = vision.schedule(name, base_lr, 8, 128, 0.0, 6000 // 128)
@@ -338,7 +339,7 @@ import numpy
 from d2l_ext import vision
 from d2l_ext.vision._mxnet import Worker
 
-job = vision.job_from(sys.argv[1:])
+job = job_from(sys.argv[1:])
 with Worker(job) as worker:
     vision.train(job, worker)
     for name, array in worker.state().items():
