@@ -44,12 +44,28 @@ class Learner(learner.Learner):
                 f'trainer has counted: give the schedule to train instead'
             )
 
+    def settings(self):
+        # what it counts and what it is told goes elsewhere
+        left_out = 'num_update', 'begin_num_update', 'lr', 'rescale_grad'
+        return {
+            name: value
+            for name, value in vars(self.trainer.optimizer).items()
+            if isinstance(value, (bool, int, float, str)) and name not in left_out
+        }
+
     def seed(self, seed):
         mx.random.seed(seed)
 
     def settle(self, train_iter):
-        X, _ = next(iter(train_iter))
-        self.net(X[:1].as_in_ctx(self.device))
+        X, y = learner.first_of(train_iter)
+        y_hat = self.net(X[:1].as_in_ctx(self.device))
+        learner.check_labels(train_iter, y, y_hat.shape[-1])
+        for name, parameter in self.net.collect_params().items():
+            if parameter.grad_req == 'add':
+                raise ValueError(
+                    f"grad_req of {name} must be 'write' or 'null', got 'add': nobody "
+                    'would set its gradient back to 0 after an update'
+                )
 
     def begin(self, train_iter, rng):
         self.net.initialize(ctx=self.device, force_reinit=True)
@@ -124,7 +140,7 @@ def evaluate_accuracy(net, data_iter, device) -> float:
     for X, y in data_iter:
         hits += _hits(net(X.as_in_ctx(device)), y.as_in_ctx(device))
         count += len(X)
-    return float(hits) / count
+    return float(hits) / learner.at_least_one(count)
 
 
 def _hits(y_hat, y):

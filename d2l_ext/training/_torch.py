@@ -29,14 +29,24 @@ class Learner(learner.Learner):
             )
         return ConstantScheduler(float(self.given[0]['lr']))
 
+    def settings(self):
+        return {
+            f'{name} of group {i}': [*value] if isinstance(value, tuple) else value
+            for i, group in enumerate(self.trainer.param_groups)
+            for name, value in group.items()
+            if isinstance(value, (bool, int, float, str, tuple))
+            and name not in ('lr', 'initial_lr')
+        }
+
     def seed(self, seed):
         torch.manual_seed(seed)
 
     def settle(self, train_iter):
         self.net.to(self.device)
-        X, _ = next(iter(train_iter))
+        X, y = learner.first_of(train_iter)
         with torch.no_grad():
-            self.net(X[:1].to(self.device))
+            y_hat = self.net(X[:1].to(self.device))
+        learner.check_labels(train_iter, y, y_hat.shape[-1])
 
     def begin(self, train_iter, rng):
         self.settle(train_iter)
@@ -120,7 +130,7 @@ def evaluate_accuracy(net, data_iter, device) -> float:
         for X, y in data_iter:
             hits += (net(X.to(device)).argmax(1) == y.to(device)).sum()
             count += len(X)
-    return hits.item() / count
+    return hits.item() / learner.at_least_one(count)
 
 
 def initialize(net, rng):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from d2l_ext.plan import Plan, plan_of, whole_number
+from d2l_ext.training.checkpoint import Checkpoint
 from d2l_ext.training.history import History
 from d2l_ext.training.learner import Learner
 from d2l_ext.training.loop import Callback, Run, begun, steps
@@ -39,6 +40,7 @@ class Backend:
         seed: int = 0,
         progress: bool = True,
         checkpoint: str | os.PathLike | None = None,
+        extend: bool = False,
         on_epoch: Callback | None = None,
         on_update: Callback | None = None,
     ) -> History:
@@ -54,9 +56,9 @@ class Backend:
         A loss that is not finite, Ctrl-C and a device out of memory end the run early;
         the history says so in `status` and keeps what was learned until then. With
         `checkpoint`, a path, the run is saved there after every epoch, and the same
-        call again goes on from there to the very same history. `on_epoch` and
-        `on_update` are called with the growing history after each epoch and each
-        update; one that returns True stops the run.
+        call again goes on from there to the very same history; with `extend`, also one
+        of more epochs. `on_epoch` and `on_update` are called with the growing history
+        after each epoch and each update; one that returns True stops the run.
 
         Raises ValueError, with the remedy, for a bad argument, for a schedule in both
         places, and for a checkpoint of another run.
@@ -67,6 +69,7 @@ class Backend:
             per=per,
             seed=seed,
             checkpoint=checkpoint,
+            extend=extend,
         )
         return watched(steps, progress, on_epoch, on_update)
 
@@ -85,6 +88,7 @@ class Backend:
         seed: int = 0,
         queue: int | None = None,
         checkpoint: str | os.PathLike | None = None,
+        extend: bool = False,
         on_epoch: Callback | None = None,
         on_update: Callback | None = None,
     ) -> Iterator[History]:
@@ -96,7 +100,13 @@ class Backend:
         """
         learner = self._learner(net, loss, trainer, device)
         seed = whole_number('seed', seed, at_least=0)
-        num_epochs, batches = whole_number('num_epochs', num_epochs), len(train_iter)
+        num_epochs = whole_number('num_epochs', num_epochs)
+        if not hasattr(train_iter, '__len__') or not len(train_iter):
+            raise ValueError(
+                'train_iter must have a length of at least one minibatch, as Batches, '
+                f'a DataLoader or a list has, got {train_iter!r:.80}'
+            )
+        batches = len(train_iter)
         plan = None
         if scheduler is not None:
             plan = plan_of(scheduler, num_epochs, per, batches)
@@ -104,6 +114,9 @@ class Backend:
             learner.check_resumable(checkpoint)
         followed = learner.take_over(plan and plan.scheduler)
         asked = plan or Plan(followed, num_epochs, 'update', batches)
+        file = None
+        if checkpoint:
+            file = Checkpoint(checkpoint, asked, learner.settings(), extend=extend)
         history = begun(learner, asked, seed, getattr(train_iter, 'batch_size', None))
         yield from steps(
             learner,
@@ -112,7 +125,7 @@ class Backend:
             test_iter,
             seed,
             queue=queue,
-            checkpoint=checkpoint,
+            checkpoint=file,
             on_epoch=on_epoch,
             on_update=on_update,
         )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from d2l_ext.plan import Plan
-from d2l_ext.training import checkpoint as checkpoints
+from d2l_ext.training.checkpoint import Checkpoint
 from d2l_ext.training.history import History
 from d2l_ext.training.learner import Learner
 
@@ -75,7 +75,7 @@ def steps(
     seed: int,
     *,
     queue: int | None = None,
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: Checkpoint | None = None,
     on_epoch: Callback | None = None,
     on_update: Callback | None = None,
 ) -> Iterator[History]:
@@ -88,7 +88,7 @@ def steps(
         rng = np.random.default_rng(seed)
         own_seed = int(rng.integers(2**31))
         learner.seed(own_seed)
-        saved = checkpoint and checkpoints.load(checkpoint, run.history.recipe)
+        saved = checkpoint and checkpoint.load(run.history.recipe)
         learner.begin(train_iter, rng)
         if saved:
             run.history, rng.bit_generator.state, arrays = saved
@@ -110,11 +110,16 @@ def steps(
                         waiting.pop(0)()
                 _tell(on_update, run.history)
                 yield run.history
+            if not count:
+                raise ValueError(
+                    f'train_iter gave no minibatch in epoch {epoch}: it must begin anew '
+                    'each time, as Batches, a DataLoader or a list does'
+                )
             accuracy = learner.accuracy(test_iter)
             totals = learner.totals()
             run.epoch_done(totals, count, accuracy, time.perf_counter() - start)
             if checkpoint and learner.writes_files:
-                checkpoints.save(checkpoint, run.history, rng, learner.state())
+                checkpoint.save(run.history, rng, learner.state())
             _tell(on_epoch, run.history)
     except Stop:
         run.end('stopped')

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from d2l_ext.plan import Plan
 from d2l_ext.training import loop
+from d2l_ext.training.checkpoint import Checkpoint
 from d2l_ext.training.history import History
 from d2l_ext.vision.job import ELSEWHERE, Job
 from d2l_ext.vision.worker import Worker
@@ -23,10 +24,9 @@ def train(
     recipe = {k: v for k, v in dataclasses.asdict(job).items() if k not in ELSEWHERE}
     recipe |= {'scheduler': repr(scheduler), 'batches_per_epoch': n}
     recipe |= {'images': worker.images, 'world': worker.world}
-    run = loop.Run(
-        History(recipe, environment=worker.environment()),
-        Plan(scheduler, job.num_epochs, job.per, n),
-    )
+    plan = Plan(scheduler, job.num_epochs, job.per, n)
+    run = loop.Run(History(recipe, environment=worker.environment()), plan)
+    checkpoint = Checkpoint(job.checkpoint, plan) if job.checkpoint else None
 
     def on_epoch(history):
         if worker.rank == 0:
@@ -36,7 +36,7 @@ def train(
                 progress(history)
 
     for _ in loop.steps(
-        worker, run, None, None, job.seed, checkpoint=job.checkpoint, on_epoch=on_epoch
+        worker, run, None, None, job.seed, checkpoint=checkpoint, on_epoch=on_epoch
     ):
         pass
     return run.history

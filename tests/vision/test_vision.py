@@ -206,9 +206,10 @@ def test_an_interrupted_run_goes_on_bit_for_bit(images, tmp_path, precision):
 @pytest.mark.parametrize('base_lr', [0.4, 0.1])
 def test_the_recorded_runs_differ_in_what_they_say(name, base_lr):
     runs = [
-        History.load(RUNS / f'vision_{name}_{base_lr}' / f'{seed}.json') for seed in range(3)
+        History.load(RUNS / f'vision_{name}_{base_lr}' / f'{seed}.json')
+        for seed in range(3)
     ]
-    first = History.load(RUNS / 'vision_cosine_0.4-0.json')
+    first = History.load(RUNS / 'vision_cosine_0.4' / '0.json')
     scheduler = vision.schedule(name, base_lr, 8, 128, 0.0, 6000 // 128)
     for seed, run in enumerate(runs):
         changed = {'schedule': name, 'base_lr': base_lr, 'seed': seed}
@@ -222,7 +223,7 @@ def test_a_recorded_run_begins_again_as_it_did(tmp_path):
     from d2l_ext.vision._torch import Worker
 
     recordio.write_mini(tmp_path, size=32)
-    recorded = History.load(RUNS / 'vision_constant_0.1-1.json')
+    recorded = History.load(RUNS / 'vision_constant_0.1' / '1.json')
     names = [field.name for field in dataclasses.fields(vision.Job)]
     told = {name: recorded.recipe[name] for name in names if name in recorded.recipe}
     files = {name: str(tmp_path / f'{name}.rec') for name in ('train', 'test')}
