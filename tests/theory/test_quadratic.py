@@ -272,6 +272,13 @@ def test_the_directions_of_what_has_diverged_end():
     assert 'diverge in epoch 1;' in panel.note
 
 
+def test_a_plan_has_the_consequences_of_its_scheduler():
+    run = CosineScheduler(40, 0.5), 40, 'update', 7
+    ours, theirs = (consequence_panels(*given) for given in ([Plan(*run)], run))
+    assert [panel.note for panel in ours] == [panel.note for panel in theirs]
+    assert ours[0].plan == Plan(*run)
+
+
 def test_the_stability_line_is_counted_in_words():
     panel = consequence_panels(ConstantScheduler(2.5), num_epochs=3)[1]
     assert 'expected to diverge in epoch 0' in panel.note
