@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -450,3 +451,10 @@ for call in {REFUSED!r}:
         assert their_rates == pytest.approx(our_rates, rel=1e-12, abs=1e-300), text
     refusals = [here['refusal'](call) for call in REFUSED]
     assert all(refusals) and lines[len(TEXTS) :] == refusals
+
+
+def test_the_stub_says_what_the_module_does():
+    pytest.importorskip('mypy')
+    command = [sys.executable, '-m', 'mypy.stubtest', schedulers.__name__]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
