@@ -32,7 +32,7 @@ class Plan:
     array([0.5 , 0.25])
     """
 
-    scheduler: Callable[[float], float]
+    scheduler: Any
     num_epochs: int
     per: str = 'epoch'
     batches_per_epoch: int = BATCHES_PER_EPOCH
