@@ -3,23 +3,24 @@
 import copy
 import math
 import warnings
+from typing import Any
 
 from d2l_ext.plan import BATCHES_PER_EPOCH, plan_of, rate_at
 from d2l_ext.schedulers import LambdaScheduler, PlateauScheduler, Scheduler
 
-EARLY = 0.05  # over in this share of a run: its lengths were meant for another one
+EARLY = 0.05  # over in this share of a run: its lengths were meant for another run
 
 CYCLES = 'Cycl', 'Restart'  # what goes up and down by design says so in its name
 
 
 def check(
-    schedule,
-    num_epochs=None,
-    per='epoch',
-    batches_per_epoch=BATCHES_PER_EPOCH,
+    schedule: Any,
+    num_epochs: int | None = None,
+    per: str = 'epoch',
+    batches_per_epoch: int = BATCHES_PER_EPOCH,
     *,
-    stability=None,
-):
+    stability: float | None = None,
+) -> list[str]:
     """Return what is doubtful about a schedule in a run, a list of sentences.
 
     `schedule`: a `Plan`, or a scheduler and in what follows the rest of its plan.
@@ -43,16 +44,16 @@ def check(
             f'{scheduler!r} follows the losses of a run and cannot be checked before it'
         )
     run = _Run(plan)
-    found = [
+    doubts = [
         _used(scheduler, run),
         _starts_at_zero(run),
         _over_early(run),
         _rises_again(scheduler, run),
         _unstable(run, stability),
     ]
-    if not found[0]:
-        found.append(_warmup_too_long(scheduler, run) or _below_peak(scheduler, run))
-    return [sentence for sentence in found if sentence]
+    if not doubts[0]:
+        doubts.append(_warmup_too_long(scheduler, run) or _below_peak(scheduler, run))
+    return [sentence for sentence in doubts if sentence]
 
 
 class _Run:
@@ -245,7 +246,7 @@ def _warmup_too_long(scheduler, run):
 
 
 def _below_peak(scheduler, run):
-    peak = max((_own_peak(part) for part in _parts(scheduler)), default=0)
+    peak = max((_peak(part) for part in _parts(scheduler)), default=0)
     if run.peak >= 0.99 * peak:  # a time between two updates may hold the last percent
         return ''
     return (
@@ -255,7 +256,7 @@ def _below_peak(scheduler, run):
 
 
 def _parts(scheduler):
-    """Yield a scheduler, and those it is made of."""
+    """Yield a scheduler, and the schedulers inside it."""
     yield scheduler
     inner = getattr(scheduler, 'scheduler', None)
     several = getattr(scheduler, 'schedulers', getattr(scheduler, '_schedulers', ()))
@@ -267,8 +268,8 @@ def _names(scheduler):
     return [type(part).__name__ for part in _parts(scheduler)]
 
 
-def _own_peak(part):
-    """Return the highest rate a scheduler without parts was made for, 0 if unknown."""
+def _peak(part):
+    """Return the highest rate that a scheduler's arguments name, 0 if unknown."""
     if isinstance(part, LambdaScheduler) or 'Lambda' in type(part).__name__:
         return 0  # what it multiplies is a unit, not a rate
     if _of_torch(part):

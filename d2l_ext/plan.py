@@ -6,7 +6,9 @@ schedule drawn in epochs and consumed in updates. A `Plan` says both, once.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,19 +25,21 @@ class Plan:
     with `per='update'` that of update t = 0, 1, ... is scheduler(t). `scheduler` is one
     of `d2l_ext.schedulers`, any function of t, or a framework's own object.
 
-    Raises ValueError, with the remedy, for an argument that is none of these.
+    Raises ValueError, with the remedy, for an argument that is none of these: for
+    `per`, and for lengths that are not whole numbers >= 1.
 
     >>> Plan(lambda t: 0.5 / (t + 1), num_epochs=2).rates()
     array([0.5 , 0.25])
     """
 
-    scheduler: object
+    scheduler: Any
     num_epochs: int
     per: str = 'epoch'
     batches_per_epoch: int = BATCHES_PER_EPOCH
 
-    def __post_init__(self):
-        if not callable(self.scheduler) and not hasattr(self.scheduler, 'step'):
+    def __post_init__(self) -> None:
+        called = callable(self.scheduler) and not isinstance(self.scheduler, type)
+        if not called and not hasattr(self.scheduler, 'step'):
             raise ValueError(
                 f'scheduler must be a function of t, such as one of '
                 f'd2l_ext.schedulers, got {self.scheduler!r}'
@@ -45,34 +49,34 @@ class Plan:
             object.__setattr__(self, name, whole_number(name, getattr(self, name)))
 
     @property
-    def updates(self):
+    def updates(self) -> int:
         """How many updates the run has."""
         return self.num_epochs * self.batches_per_epoch
 
     @property
-    def length(self):
+    def length(self) -> int:
         """How many rates the run has: epochs or updates, as `per` says."""
         return self.num_epochs if self.per == 'epoch' else self.updates
 
-    def lr(self, epoch, update, losses=()):
+    def lr(self, epoch: int, update: int, losses: Sequence[float] = ()) -> float:
         """Return the rate of an update, both counts from 0.
 
         A `PlateauScheduler` is asked for its rate after `losses`, the training losses
-        of the epochs so far. Raises ValueError for a rate that is not finite and >= 0.
+        of the epochs so far. Raises ValueError for a rate that is not a number,
+        finite and >= 0, and for a framework's object that cannot be asked for a time.
 
         >>> Plan(lambda t: 0.5 / (t + 1), num_epochs=2).lr(epoch=1, update=94)
         0.25
         """
         if isinstance(self.scheduler, PlateauScheduler):
             return self.scheduler.at(losses)
-        t = epoch if self.per == 'epoch' else update
-        return rate_at(self.scheduler, t, self.per)
+        return rate_at(self._rate, epoch if self.per == 'epoch' else update, self.per)
 
-    def rates(self):
+    def rates(self) -> np.ndarray:
         """Return the rates of the run: float64, shape (length,).
 
         Raises ValueError for a `PlateauScheduler`, which has no rates before the run,
-        and for a rate that is not finite and >= 0.
+        and what `lr` does.
         """
         if isinstance(self.scheduler, PlateauScheduler):
             raise ValueError(
@@ -80,22 +84,37 @@ class Plan:
                 'before it: draw the History of the run'
             )
         # a slider waits for thousands of calls, and these t need no check
-        checked = isinstance(self.scheduler, Scheduler)
-        rate = self.scheduler.lr if checked else self.scheduler
-        rates = np.fromiter(map(rate, range(self.length)), float, self.length)
-        wrong = np.flatnonzero(~((rates >= 0) & (rates < np.inf)))
-        if wrong.size:
-            _checked(rates[wrong[0]], self.scheduler, wrong[0], self.per)
+        rate = self._rate.lr if isinstance(self._rate, Scheduler) else self._rate
+        times = range(self.length)
+        try:
+            rates = np.fromiter(map(rate, times), float, len(times))
+            right = bool(((rates >= 0) & (rates < math.inf)).all())
+        except (TypeError, ValueError):
+            right = False
+        if not right:  # one by one, to say which is none
+            rates = np.array([rate_at(self._rate, t, self.per) for t in times])
         return rates
+
+    @property
+    def _rate(self) -> Callable[[float], float]:
+        if not callable(self.scheduler):
+            raise ValueError(
+                f'{self.scheduler!r:.80} steps by itself and cannot be asked for a '
+                'time: check takes it as it is, all else one of d2l_ext.schedulers'
+            )
+        return self.scheduler
 
 
 def plan_of(
-    schedule, num_epochs=None, per='epoch', batches_per_epoch=BATCHES_PER_EPOCH
-):
+    schedule: Plan | Callable[[float], float],
+    num_epochs: int | None = None,
+    per: str = 'epoch',
+    batches_per_epoch: int = BATCHES_PER_EPOCH,
+) -> Plan:
     """Return `schedule` if it is a `Plan`, else the plan of this scheduler.
 
     Raises ValueError where a scheduler comes without the length of its run, or a plan
-    with another one.
+    with another length or unit than its own, and what `Plan` does.
 
     >>> plan = plan_of(lambda t: 0.5, num_epochs=3)
     >>> plan_of(plan) is plan
@@ -108,26 +127,43 @@ def plan_of(
                 f'both, got {schedule!r} alone'
             )
         return Plan(schedule, num_epochs, per, batches_per_epoch)
-    if num_epochs not in (None, schedule.num_epochs):
-        raise ValueError(
-            f'num_epochs must be left out with a Plan, or be its '
-            f'{schedule.num_epochs}, got {num_epochs!r}'
-        )
+    for name, value, left_out in (
+        ('num_epochs', num_epochs, None),
+        ('per', per, 'epoch'),
+        ('batches_per_epoch', batches_per_epoch, BATCHES_PER_EPOCH),
+    ):
+        if value not in (left_out, getattr(schedule, name)):
+            raise ValueError(
+                f'{name} must be left out with a Plan, or be its '
+                f'{getattr(schedule, name)!r}, got {value!r}'
+            )
     return schedule
 
 
-def rate_at(scheduler, t, unit='update'):
+def rate_at(
+    scheduler: Callable[[float], float], t: float, unit: str = 'update'
+) -> float:
     """Return scheduler(t) as a float; `unit` says in an error what t counts.
 
-    Raises ValueError where the rate is not finite and >= 0.
+    Raises ValueError where the rate is not a number, finite and >= 0.
 
     >>> rate_at(lambda t: 0.5 / (t + 1), 4)
     0.1
     """
-    return _checked(float(scheduler(t)), scheduler, t, unit)
+    rate = scheduler(t)
+    try:
+        lr = float(rate)
+    except (TypeError, ValueError):
+        lr = math.nan
+    if not 0 <= lr < math.inf:
+        raise ValueError(
+            f'{scheduler!r} gives the rate {rate} at {unit} {t}; '
+            'it must be finite and >= 0'
+        )
+    return lr
 
 
-def known_unit(per):
+def known_unit(per: str) -> str:
     """Return `per`, the unit that a schedule counts in.
 
     Raises ValueError unless it is 'epoch' or 'update'.
@@ -140,7 +176,7 @@ def known_unit(per):
     return per
 
 
-def whole_number(name, value, at_least=1):
+def whole_number(name: str, value: Any, at_least: int = 1) -> int:
     """Return `value` as an int; a slider's 40.0 will do.
 
     Raises ValueError unless it is a whole number >= `at_least`.
@@ -156,12 +192,3 @@ def whole_number(name, value, at_least=1):
     if not right:
         raise ValueError(f'{name} must be a whole number >= {at_least}, got {value!r}')
     return number
-
-
-def _checked(lr, scheduler, t, unit):
-    if not 0 <= lr < math.inf:
-        raise ValueError(
-            f'{scheduler!r} gives the rate {lr} at {unit} {t}; '
-            'it must be finite and >= 0'
-        )
-    return lr

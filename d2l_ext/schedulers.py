@@ -2,8 +2,10 @@
 
 A scheduler is called with `num_update`, written t in the formulas, and returns a
 learning rate. It counts from 0, in the unit in which its caller counts: epochs or
-minibatch updates (`train(..., per='epoch' or 'update')` is where that is said). Any
-real t >= 0 will do, in any order and any number of times; no call changes it.
+minibatch updates (`train(..., per='epoch' or 'update')` is where that is said). Every
+argument that is a length or a time, such as `max_update`, `step` or `warmup_steps`, is
+in that same unit. Any real t >= 0 will do, in any order and any number of times; no
+call changes it. A bad argument raises ValueError with its name and its value.
 
 >>> scheduler = WarmupScheduler(CosineScheduler(35, base_lr=0.5, final_lr=0.01), 5)
 >>> [round(scheduler(t), 3) for t in (0, 2, 5, 40, 2)]
@@ -19,8 +21,11 @@ class Scheduler:
     """What all schedulers share: checked calls, `repr`, equality and hash.
 
     A subclass keeps its constructor's arguments under their own names, and nothing
-    else, and gives the formula as `lr(t)`.
+    else, and gives the formula as `lr(t)`. It may list these names in `arguments`: in
+    that order `repr` writes them even where a dict has none, as in MicroPython.
     """
+
+    arguments = ()
 
     def __call__(self, num_update):
         """Return the learning rate at `num_update`, any real number >= 0."""
@@ -36,14 +41,17 @@ class Scheduler:
         raise NotImplementedError
 
     def __repr__(self):
-        arguments = ['{}={!r}'.format(*item) for item in self.__dict__.items()]
-        return '{}({})'.format(type(self).__name__, ', '.join(arguments))
+        values = self.__dict__
+        names = [name for name in self.arguments if name in values]
+        names += [name for name in values if name not in names]
+        items = ['{}={!r}'.format(name, values[name]) for name in names]
+        return '{}({})'.format(type(self).__name__, ', '.join(items))
 
     def __eq__(self, other):
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self):
-        return hash((type(self).__name__, tuple(self.__dict__.items())))
+        return hash((type(self).__name__, tuple(sorted(self.__dict__.items()))))
 
 
 class ConstantScheduler(Scheduler):
@@ -56,6 +64,8 @@ class ConstantScheduler(Scheduler):
 
     Source: book section 11.11.1.
     """
+
+    arguments = ('base_lr',)
 
     def __init__(self, base_lr=0.1):
         self.base_lr = _number('base_lr', base_lr, at_least=0)
@@ -75,6 +85,8 @@ class SquareRootScheduler(Scheduler):
 
     Source: book section 11.11.2; Robbins and Monro (1951) for the sums it obeys.
     """
+
+    arguments = ('base_lr',)
 
     def __init__(self, base_lr=0.1):
         self.base_lr = _number('base_lr', base_lr, at_least=0)
@@ -96,6 +108,8 @@ class FactorScheduler(Scheduler):
 
     Source: book section 11.11.3.1.
     """
+
+    arguments = 'factor', 'stop_factor_lr', 'base_lr', 'step'
 
     def __init__(self, factor=1, stop_factor_lr=1e-7, base_lr=0.1, step=1):
         self.factor = _number('factor', factor, above=0, at_most=1)
@@ -120,6 +134,8 @@ class MultiFactorScheduler(Scheduler):
     Source: book section 11.11.3.2.
     """
 
+    arguments = 'step', 'factor', 'base_lr'
+
     def __init__(self, step, factor=1, base_lr=0.1):
         self.step = _increasing('step', step)
         self.factor = _number('factor', factor, above=0, at_most=1)
@@ -140,6 +156,8 @@ class PolyScheduler(Scheduler):
 
     Source: book section 11.11.5, exercise 2; MXNet's `PolyScheduler`.
     """
+
+    arguments = 'max_update', 'base_lr', 'pwr', 'final_lr'
 
     def __init__(self, max_update, base_lr=0.1, pwr=2, final_lr=0):
         self.max_update = _number('max_update', max_update, above=0)
@@ -166,6 +184,8 @@ class CosineScheduler(Scheduler):
     Source: book section 11.11.3.3; Loshchilov and Hutter (2017).
     """
 
+    arguments = 'max_update', 'base_lr', 'final_lr'
+
     def __init__(self, max_update, base_lr=0.1, final_lr=0):
         self.max_update = _number('max_update', max_update, above=0)
         self.base_lr = _number('base_lr', base_lr, at_least=0)
@@ -191,6 +211,8 @@ class CyclicScheduler(Scheduler):
 
     Source: Smith (2017); PyTorch's `CosineAnnealingLR` for 'cosine'.
     """
+
+    arguments = 'base_lr', 'max_lr', 'step_size', 'shape', 'gamma'
 
     def __init__(self, base_lr, max_lr, step_size, shape='triangular', gamma=1):
         self.base_lr = _number('base_lr', base_lr, at_least=0)
@@ -220,6 +242,8 @@ class CosineRestartsScheduler(Scheduler):
 
     Source: Loshchilov and Hutter, SGDR (2017); Keras' `m_mul` for `decay`.
     """
+
+    arguments = 'period', 'base_lr', 'final_lr', 'multiplier', 'decay'
 
     def __init__(self, period, base_lr=0.1, final_lr=0, multiplier=1, decay=1):
         self.period = _number('period', period, above=0)
@@ -256,6 +280,8 @@ class PiecewiseLinearScheduler(Scheduler):
     Source: NumPy's `interp`, Ignite's `PiecewiseLinear`.
     """
 
+    arguments = ('points',)
+
     def __init__(self, points):
         self.points = _points('points', points)
 
@@ -285,9 +311,11 @@ class LambdaScheduler(Scheduler):
     Source: PyTorch's `LambdaLR`.
     """
 
+    arguments = 'function', 'base_lr'
+
     def __init__(self, function, base_lr=0.1):
         if not callable(function):
-            raise TypeError('function must be callable, got {!r}'.format(function))
+            raise ValueError('function must be callable, got {!r}'.format(function))
         self.function = function
         self.base_lr = _number('base_lr', base_lr, at_least=0)
 
@@ -311,6 +339,8 @@ class SequentialScheduler(Scheduler):
 
     Source: PyTorch's `SequentialLR`, optax's `join_schedules`.
     """
+
+    arguments = 'schedulers', 'boundaries'
 
     def __init__(self, schedulers, boundaries):
         self.schedulers = _several('schedulers', schedulers)
@@ -345,6 +375,8 @@ class WarmupScheduler(Scheduler):
 
     Source: book section 11.11.3.4; Goyal et al. (2017); Gotmare et al. (2018).
     """
+
+    arguments = 'scheduler', 'warmup_steps', 'warmup_begin_lr', 'warmup_mode'
 
     def __init__(
         self, scheduler, warmup_steps, warmup_begin_lr=0, warmup_mode='linear'
@@ -384,6 +416,17 @@ class PlateauScheduler(Scheduler):
 
     Source: book section 11.11.4 in words; PyTorch's `ReduceLROnPlateau`.
     """
+
+    arguments = (
+        'base_lr',
+        'factor',
+        'patience',
+        'threshold',
+        'cooldown',
+        'stop_factor_lr',
+        'mode',
+        'threshold_mode',
+    )
 
     def __init__(
         self,
@@ -426,7 +469,7 @@ class PlateauScheduler(Scheduler):
         return lr
 
     def lr(self, t):
-        raise TypeError(
+        raise ValueError(
             'PlateauScheduler answers to a metric, not to time: use at(metrics)'
         )
 
@@ -534,7 +577,7 @@ def _number(name, value, at_least=None, above=None, at_most=None):
         except (TypeError, ValueError):
             number = None
         if number is None:
-            raise TypeError('{} must be a number, got {!r}'.format(name, value))
+            raise ValueError('{} must be a number, got {!r}'.format(name, value))
     right = -_INFINITY < number < _INFINITY
     wanted = ['finite']
     if at_least is not None:
@@ -554,7 +597,7 @@ def _several(name, values):
     try:
         return tuple(values)
     except TypeError:
-        raise TypeError('{} must be a list, got {!r}'.format(name, values)) from None
+        raise ValueError('{} must be a list, got {!r}'.format(name, values)) from None
 
 
 def _increasing(name, values):
@@ -590,7 +633,7 @@ def _choice(name, value, choices):
 def _scheduler(name, value):
     if not isinstance(value, Scheduler) or isinstance(value, PlateauScheduler):
         hint = 'of time (wrap a function in LambdaScheduler), got {!r}'.format(value)
-        raise TypeError('{} must be schedulers {}'.format(name, hint))
+        raise ValueError('{} must be schedulers {}'.format(name, hint))
     return value
 
 

@@ -23,7 +23,7 @@ lr_scheduler = pytest.importorskip('mxnet').lr_scheduler
 
 UPDATES = 80
 
-drawn = settings(max_examples=50, deadline=None, derandomize=True)
+repeatable = settings(max_examples=50, deadline=None, derandomize=True)
 lengths = st.integers(2, 50)
 rates = st.floats(1e-3, 2)
 fractions = st.sampled_from([0, 0.01, 0.5, 1]) | st.floats(0, 1)
@@ -46,7 +46,7 @@ def mx(name, **arguments):
 
 
 @given(rates, st.floats(0.1, 1), fractions, lengths)
-@drawn
+@repeatable
 def test_factor_trains_as_ours_plots(base_lr, factor, floor, step):
     """Its floor((t - 1) / step) at t = 1, 2, ... is ours at 0, 1, ...
 
@@ -63,7 +63,7 @@ def test_factor_trains_as_ours_plots(base_lr, factor, floor, step):
 
 
 @given(milestones, st.floats(0.1, 1), rates)
-@drawn
+@repeatable
 def test_multi_factor_trains_as_ours_plots(step, factor, base_lr):
     lrs = mx('MultiFactor', step=step, factor=factor, base_lr=base_lr)
     agrees(lrs[1:], MultiFactorScheduler(step, factor, base_lr))
@@ -71,7 +71,7 @@ def test_multi_factor_trains_as_ours_plots(step, factor, base_lr):
 
 
 @given(lengths, rates, st.integers(1, 4), fractions)
-@drawn
+@repeatable
 def test_poly(max_update, base_lr, pwr, final):
     arguments = {'base_lr': base_lr, 'pwr': pwr, 'final_lr': final * base_lr}
     lrs = mx('Poly', max_update=max_update, **arguments)
@@ -79,7 +79,7 @@ def test_poly(max_update, base_lr, pwr, final):
 
 
 @given(lengths, rates, fractions)
-@drawn
+@repeatable
 def test_cosine(max_update, base_lr, final):
     arguments = {'base_lr': base_lr, 'final_lr': final * base_lr}
     lrs = mx('Cosine', max_update=max_update, **arguments)
@@ -88,7 +88,7 @@ def test_cosine(max_update, base_lr, final):
 
 @given(lengths, st.integers(0, 20), rates, fractions, fractions)
 @pytest.mark.parametrize('mode', ['linear', 'constant'])
-@drawn
+@repeatable
 def test_warmup_is_ours_around(mode, rest, warmup_steps, base_lr, begin, end):
     """MXNet's max_update counts the warmup in, a scheduler inside ours does not."""
     warmup = {
@@ -105,7 +105,7 @@ def test_warmup_is_ours_around(mode, rest, warmup_steps, base_lr, begin, end):
 
 
 @given(lengths, st.integers(1, 40), factors, rates)
-@drawn
+@repeatable
 def test_factor_decays_underneath_its_warmup(step, warmup, factor, base_lr):
     """Ours waits until the warmup is over, MXNet's has lost the peak by then."""
     arguments = {

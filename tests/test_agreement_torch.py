@@ -26,7 +26,7 @@ lr_scheduler = torch.optim.lr_scheduler
 
 UPDATES = 80
 
-drawn = settings(max_examples=50, deadline=None, derandomize=True)
+repeatable = settings(max_examples=50, deadline=None, derandomize=True)
 lengths = st.integers(2, 50)
 rates = st.floats(1e-3, 2)
 fractions = st.sampled_from([0, 0.01, 0.5, 1]) | st.floats(0, 1)
@@ -55,34 +55,34 @@ def pt(base_lr, name, *args, updates=UPDATES, **kwargs):
 
 
 @given(rates, lengths, factors)
-@drawn
+@repeatable
 def test_step(base_lr, step, gamma):
     lrs = pt(base_lr, 'StepLR', step, gamma)
     agrees(lrs, FactorScheduler(gamma, 0, base_lr, step))
 
 
 @given(rates, factors)
-@drawn
+@repeatable
 def test_exponential(base_lr, gamma):
     agrees(pt(base_lr, 'ExponentialLR', gamma), FactorScheduler(gamma, 0, base_lr))
 
 
 @given(rates, milestones, factors)
-@drawn
+@repeatable
 def test_multi_step(base_lr, step, gamma):
     lrs = pt(base_lr, 'MultiStepLR', step, gamma)
     agrees(lrs, MultiFactorScheduler(step, gamma, base_lr))
 
 
 @given(rates, lengths, st.floats(0.5, 3))
-@drawn
+@repeatable
 def test_polynomial(base_lr, total, power):
     lrs = pt(base_lr, 'PolynomialLR', total, power)
     agrees(lrs, PolyScheduler(total, base_lr, power))
 
 
 @given(rates, lengths, fractions)
-@drawn
+@repeatable
 def test_cosine_falls_as_ours_and_then_rises(base_lr, total, final):
     low = final * base_lr
     lrs = pt(base_lr, 'CosineAnnealingLR', total, low)
@@ -91,7 +91,7 @@ def test_cosine_falls_as_ours_and_then_rises(base_lr, total, final):
 
 
 @given(rates, lengths, st.integers(1, 3), fractions)
-@drawn
+@repeatable
 def test_warm_restarts(base_lr, period, multiplier, final):
     low = final * base_lr
     lrs = pt(base_lr, 'CosineAnnealingWarmRestarts', period, multiplier, low)
@@ -100,7 +100,7 @@ def test_warm_restarts(base_lr, period, multiplier, final):
 
 @given(rates, fractions, st.integers(1, 30))
 @pytest.mark.parametrize('mode, gamma', [('triangular', 1), ('triangular2', 0.5)])
-@drawn
+@repeatable
 def test_cyclic(mode, gamma, max_lr, low, step_size):
     base_lr = low * max_lr
     arguments = {'step_size_up': step_size, 'mode': mode, 'cycle_momentum': False}
@@ -109,7 +109,7 @@ def test_cyclic(mode, gamma, max_lr, low, step_size):
 
 
 @given(rates, lengths, lengths, st.floats(1, 50), st.floats(1, 1e4))
-@drawn
+@repeatable
 def test_one_cycle(max_lr, up, down, div_factor, final_div_factor):
     """PyTorch counts updates and takes a fraction; the peak is at pct N - 1."""
     updates = up + down + 1
@@ -127,7 +127,7 @@ def test_one_cycle(max_lr, up, down, div_factor, final_div_factor):
 
 
 @given(rates, st.floats(0.01, 1), fractions, lengths)
-@drawn
+@repeatable
 def test_linear(base_lr, start, end, total):
     lrs = pt(base_lr, 'LinearLR', start, end, total)
     agrees(lrs, PolyScheduler(total, start * base_lr, 1, end * base_lr))
@@ -136,7 +136,7 @@ def test_linear(base_lr, start, end, total):
 
 
 @given(rates, st.floats(0.01, 1), lengths)
-@drawn
+@repeatable
 def test_constant(base_lr, factor, total):
     constant = ConstantScheduler(base_lr)
     lrs = pt(base_lr, 'ConstantLR', factor, total)
@@ -144,14 +144,14 @@ def test_constant(base_lr, factor, total):
 
 
 @given(rates, factors)
-@drawn
+@repeatable
 def test_lambda(base_lr, gamma):
     lrs = pt(base_lr, 'LambdaLR', lambda t: gamma**t)
     agrees(lrs, LambdaScheduler(lambda t: gamma**t, base_lr))
 
 
 @given(rates, st.floats(0.01, 1), lengths, lengths, factors)
-@drawn
+@repeatable
 def test_sequential(base_lr, start, warmup_steps, total, gamma):
     def make(optimizer):
         parts = [
@@ -194,7 +194,7 @@ def plateau(metrics, **arguments):
     ),
     st.sampled_from([0, 0.01, 0.3]),
 )
-@settings(drawn, max_examples=200)
+@settings(repeatable, max_examples=200)
 def test_plateau(metrics, arguments, floor):
     lr = plateau(metrics, min_lr=floor, eps=0, **arguments)
     ours = PlateauScheduler(1.0, stop_factor_lr=floor, **arguments)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from d2l_ext.check import check
+from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -142,8 +143,15 @@ def test_a_slider_need_not_wait(scheduler):
         assert min(seconds) <= limit
 
 
+def test_a_plan_is_checked_as_its_scheduler_with_the_rest_of_it():
+    scheduler = CosineScheduler(9400, 2.5)
+    doubts = check(Plan(scheduler, **BOOK), stability=2.0)
+    assert doubts == check(scheduler, **BOOK, stability=2.0)
+    assert 'line 2 for 2775 of 9400' in doubts[0]
+
+
 def test_what_cannot_be_checked():
-    with pytest.raises(TypeError, match=r'PlateauScheduler.* follows the losses'):
+    with pytest.raises(ValueError, match=r'PlateauScheduler.* follows the losses'):
         check(PlateauScheduler(), 40)
     with pytest.raises(ValueError, match=r'num_epochs must be .* got 0'):
         check(half, 0)

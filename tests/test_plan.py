@@ -2,7 +2,7 @@
 
 import pytest
 
-from d2l_ext.plan import Plan, plan_of
+from d2l_ext.plan import Plan, plan_of, rate_at
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineScheduler,
@@ -59,6 +59,7 @@ def test_what_has_no_plan_is_refused():
     ('change', 'message'),
     [
         ({'scheduler': 0.5}, 'scheduler must be a function of t'),
+        ({'scheduler': CosineScheduler}, 'scheduler must be a function of t'),
         ({'num_epochs': 'x'}, "num_epochs must be a whole number >= 1, got 'x'"),
         ({'num_epochs': None}, 'num_epochs must be a whole number >= 1, got None'),
         ({'num_epochs': 0}, 'num_epochs must be a whole number >= 1, got 0'),
@@ -67,7 +68,7 @@ def test_what_has_no_plan_is_refused():
         ({'per': 'batch'}, "per must be 'epoch' or 'update', got 'batch'"),
     ],
 )
-def test_a_plan_is_refused_when_it_is_made(change, message):
+def test_a_plan_is_refused_at_once(change, message):
     with pytest.raises(ValueError, match=message):
         Plan(**{'scheduler': ConstantScheduler(), 'num_epochs': 3} | change)
 
@@ -83,7 +84,45 @@ def test_a_plan_stands_for_a_scheduler_and_the_length_of_its_run():
     plan = Plan(ConstantScheduler(), 3)
     assert plan_of(plan) is plan_of(plan, 3) is plan
     assert plan_of(ConstantScheduler(), 3) == plan
-    with pytest.raises(ValueError, match='be its 3, got 4'):
-        plan_of(plan, 4)
+    for name, value in ('num_epochs', 4), ('per', 'update'), ('batches_per_epoch', 9):
+        with pytest.raises(ValueError, match=rf'{name} must be left .*, got {value!r}'):
+            plan_of(plan, **{name: value})
     with pytest.raises(ValueError, match='num_epochs must be given with a scheduler'):
         plan_of(ConstantScheduler())
+
+
+@pytest.mark.parametrize('answer', [None, 'high', [0.5, 0.1], 1j])
+@pytest.mark.parametrize('per', ['epoch', 'update'])
+def test_what_is_no_number_is_named_with_its_time(answer, per):
+    def scheduler(t):
+        return answer if t == 2 else 0.5
+
+    plan = Plan(scheduler, 3, per, 1)
+    for asked in plan.rates, lambda: plan.lr(2, 2), lambda: rate_at(scheduler, 2, per):
+        with pytest.raises(ValueError, match=rf' at {per} 2; it must be finite and'):
+            asked()
+
+
+def test_a_reader_s_scheduler_that_gives_no_number_is_named():
+    class Unfinished(ConstantScheduler):
+        def lr(self, t):
+            pass
+
+    with pytest.raises(ValueError, match=r'^Unfinished\(base_lr=0.1\) gives .* None'):
+        Plan(Unfinished(), 3).rates()
+
+
+def test_a_framework_s_object_that_steps_by_itself_cannot_be_asked():
+    class Stepped:
+        def step(self):
+            pass
+
+    plan = Plan(Stepped(), 3)
+    for asked in plan.rates, lambda: plan.lr(0, 0):
+        with pytest.raises(ValueError, match='steps by itself and cannot be asked'):
+            asked()
+
+
+def test_an_error_of_a_reader_s_function_comes_through():
+    with pytest.raises(TypeError, match='unsupported operand'):
+        Plan(lambda t: 0.5 / None, 3).rates()

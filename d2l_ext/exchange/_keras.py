@@ -16,6 +16,7 @@ from d2l_ext.exchange.formula import (
     warm_cosine,
     whole,
 )
+from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -26,20 +27,20 @@ from d2l_ext.schedulers import (
 )
 
 
-def keras(plan):
+def keras(plan: Plan) -> str:
     """Return code for Keras, which computes in float32 unless told otherwise."""
     scheduler, per, n = plan.scheduler, plan.per, plan.length
     num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
-    made, first = _keras_class(plain(scheduler), n), 'import keras\n'
-    if made:
-        made = f'schedule = {made}'
+    text, first = _keras_class(plain(scheduler), n), 'import keras\n'
+    if text:
+        text = f'schedule = {text}'
         asked = 'lambda epoch: float(schedule(epoch))'
     elif per == 'epoch':
-        made = function('def schedule(t):', stretches(scheduler, n, rests, steps))
+        text = function('def schedule(t):', stretches(scheduler, n, rests, steps))
         asked = 'schedule'
     else:
         body = choices(stretches(scheduler, n, rests, steps), KERAS, 'ops.where')
-        made = f"""
+        text = f"""
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         t = ops.cast(step, keras.config.floatx())
@@ -49,17 +50,17 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 schedule = Schedule()"""
         first += 'from keras import ops\n'
-    if 'math.' in made:
+    if 'math.' in text:
         first = f'import math\n\n{first}'
     if per == 'update':
         return f"""{first}
-{made}
+{text}
 optimizer = keras.optimizers.SGD(schedule)
 
 # one for each update
 rates = [float(schedule(update)) for update in range({plan.updates})]"""
     return f"""{first}
-{made}
+{text}
 # model.fit(..., callbacks=[callback])
 callback = keras.callbacks.LearningRateScheduler({asked})
 
@@ -69,12 +70,12 @@ for epoch in range({num_epochs}):
 
 
 def _keras_class(s, n):
-    def made(name, *arguments):
+    def call_of(name, *arguments):
         return call(f'keras.optimizers.schedules.{name}', *arguments)
 
     if warm_cosine(s):
         child = s.scheduler
-        return made(
+        return call_of(
             'CosineDecay',
             f'initial_learning_rate={float(s.warmup_begin_lr)}',
             f'decay_steps={child.max_update}',
@@ -87,10 +88,10 @@ def _keras_class(s, n):
     alpha = [f'alpha={getattr(s, "final_lr", 0)} / {s.base_lr}']
     alpha = alpha * (getattr(s, 'final_lr', 0) != 0)
     if isinstance(s, ConstantScheduler):
-        return made('ExponentialDecay', first, 'decay_steps=1', 'decay_rate=1.0')
+        return call_of('ExponentialDecay', first, 'decay_steps=1', 'decay_rate=1.0')
     if isinstance(s, FactorScheduler) and not reaches_floor(s, n):
         rest = f'decay_steps={s.step}', f'decay_rate={s.factor}', 'staircase=True'
-        return made('ExponentialDecay', first, *rest)
+        return call_of('ExponentialDecay', first, *rest)
     if isinstance(s, MultiFactorScheduler):
         base_lr = f'{float(s.base_lr)}'
         times = sorted({math.ceil(time) for time in s.step})
@@ -103,14 +104,14 @@ def _keras_class(s, n):
         )
         # Keras changes the value after its boundary
         rest = f'boundaries={[time - 1 for time in times]}', f'values=[{values}]'
-        return made('PiecewiseConstantDecay', *rest)
+        return call_of('PiecewiseConstantDecay', *rest)
     # it loses digits at the end of a length that is not whole
     if isinstance(s, PolyScheduler) and whole(s.max_update):
         rest = f'decay_steps={s.max_update}', f'end_learning_rate={s.final_lr}'
-        return made('PolynomialDecay', first, *rest, f'power={s.pwr}')
+        return call_of('PolynomialDecay', first, *rest, f'power={s.pwr}')
     if isinstance(s, CosineScheduler) and s.base_lr > 0:
-        return made('CosineDecay', first, f'decay_steps={s.max_update}', *alpha)
+        return call_of('CosineDecay', first, f'decay_steps={s.max_update}', *alpha)
     if isinstance(s, CosineRestartsScheduler) and s.multiplier == 1 and s.base_lr > 0:
         rest = f'first_decay_steps={s.period}', 't_mul=1.0', f'm_mul={s.decay}'
-        return made('CosineDecayRestarts', first, *rest, *alpha)
+        return call_of('CosineDecayRestarts', first, *rest, *alpha)
     return ''

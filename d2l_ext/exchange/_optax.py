@@ -9,6 +9,7 @@ from d2l_ext.exchange.formula import (
     stretches,
     warm_cosine,
 )
+from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineScheduler,
@@ -18,11 +19,11 @@ from d2l_ext.schedulers import (
 )
 
 
-def optax(plan):
+def optax(plan: Plan) -> str:
     """Return code for optax: every function of a count is a schedule there."""
     scheduler, per, n = plan.scheduler, plan.per, plan.length
     batches = plan.batches_per_epoch
-    made = _optax_function(plain(scheduler), n)
+    text = _optax_function(plain(scheduler), n)
     count = (
         'schedule' if per == 'update' else f'lambda count: schedule(count // {batches})'
     )
@@ -30,7 +31,7 @@ def optax(plan):
 import jax.numpy as jnp
 import optax
 
-schedule = {made}
+schedule = {text}
 optimizer = optax.sgd({count})
 
 counts = jnp.arange({plan.updates}){'' if per == 'update' else f' // {batches}'}
@@ -50,30 +51,32 @@ def _optax_function(s, n):
             f'end_value={child.final_lr}',
         )
     pieces = stretches(s, n)
-    made = [_optax_piece(simple) for _, simple in pieces]
-    if len(made) == 1:
-        return made[0]
+    calls = [_optax_piece(simple) for _, simple in pieces]
+    if len(calls) == 1:
+        return calls[0]
     boundaries = f'boundaries={[start for start, _ in pieces[1:]]}'
-    return call('optax.join_schedules', listed(made), boundaries)
+    return call('optax.join_schedules', listed(calls), boundaries)
 
 
 def _optax_piece(s):
-    def made(name, *arguments):
+    def call_of(name, *arguments):
         return call(f'optax.{name}', *arguments)
 
     if isinstance(s, ConstantScheduler):
-        return made('constant_schedule', f'{s.base_lr}')
+        return call_of('constant_schedule', f'{s.base_lr}')
     first = f'init_value={s.base_lr}'
     if isinstance(s, PolyScheduler):
         rest = f'end_value={s.final_lr}', f'transition_steps={s.max_update}'
         if s.pwr == 1:
-            return made('linear_schedule', first, *rest)
-        return made('polynomial_schedule', first, *rest, f'power={s.pwr}')
+            return call_of('linear_schedule', first, *rest)
+        return call_of('polynomial_schedule', first, *rest, f'power={s.pwr}')
     if isinstance(s, CosineScheduler) and s.base_lr > 0:
         low = [f'alpha={s.final_lr} / {s.base_lr}'] * (s.final_lr != 0)
-        return made('cosine_decay_schedule', first, f'decay_steps={s.max_update}', *low)
+        return call_of(
+            'cosine_decay_schedule', first, f'decay_steps={s.max_update}', *low
+        )
     if isinstance(s, FactorScheduler):
-        return made(
+        return call_of(
             'exponential_decay',
             first,
             f'transition_steps={s.step}',
@@ -84,7 +87,7 @@ def _optax_piece(s):
     if isinstance(s, MultiFactorScheduler):
         scales = dict.fromkeys(s.step, s.factor)
         arguments = first, f'boundaries_and_scales={scales}'
-        return made('piecewise_constant_schedule', *arguments)
+        return call_of('piecewise_constant_schedule', *arguments)
     if isinstance(s, CosineScheduler):  # from 0 up, and then at rest
         t = f'jnp.minimum(t, {s.max_update})'
         return f'lambda t: {formula(s, t, JAX)}'

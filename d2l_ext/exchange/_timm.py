@@ -9,6 +9,7 @@ from d2l_ext.exchange.formula import (
     reaches_floor,
     whole,
 )
+from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -21,7 +22,7 @@ from d2l_ext.schedulers import (
 )
 
 
-def timm(plan):
+def timm(plan: Plan) -> str:
     """Return code for timm, which has few classes and takes no formulas."""
     scheduler, per, n = plan.scheduler, plan.per, plan.length
     num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
@@ -36,7 +37,7 @@ def timm(plan):
     name, arguments = _timm_class(s, n)
     if per == 'update':
         warmup.append('t_in_epochs=False')
-    made = call(f'scheduler.{name}', 'optimizer', *arguments, *warmup)
+    text = call(f'scheduler.{name}', 'optimizer', *arguments, *warmup)
     early = name == 'MultiStepLRScheduler'
     note = '# timm changes the rate one count before each time in decay_t\n' * early
     after_batch = '\n        schedule.step_update(len(rates))' * (per == 'update')
@@ -46,7 +47,7 @@ from timm import scheduler
 
 net = torch.nn.Linear(1, 1)
 optimizer = torch.optim.SGD(net.parameters(), lr={s.base_lr})
-{note}schedule = {made}
+{note}schedule = {text}
 
 rates = []  # one for each update
 for epoch in range({num_epochs}):

@@ -13,6 +13,7 @@ from d2l_ext.exchange.formula import (
     stretches,
     whole,
 )
+from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -27,26 +28,26 @@ from d2l_ext.schedulers import (
 )
 
 
-def torch(plan):
+def torch(plan: Plan) -> str:
     """Return code for PyTorch."""
     scheduler, per, n = plan.scheduler, plan.per, plan.length
     num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
-    made, base_lr = _torch_class(scheduler, n)
-    if not made:
-        made = function('def rate(t):', stretches(scheduler, n, rests, steps))
-        made = f"""# No classes of PyTorch give these rates: the formula, times a base rate of 1
-{made}
+    text, base_lr = _torch_class(scheduler, n)
+    if not text:
+        text = function('def rate(t):', stretches(scheduler, n, rests, steps))
+        text = f"""# No classes of PyTorch give these rates: the formula, times a base rate of 1
+{text}
 
 
 scheduler = lr_scheduler.LambdaLR(optimizer, rate)"""
         base_lr = 1.0
     else:
-        made = f'scheduler = {made}'
-    if 'lambda t: t /' in made:
-        made = (
-            '# LinearLR cannot start at 0: its start_factor must be above it\n' + made
+        text = f'scheduler = {text}'
+    if 'lambda t: t /' in text:
+        text = (
+            '# LinearLR cannot start at 0: its start_factor must be above it\n' + text
         )
-    first = 'import math\n\n' * ('math.' in made)
+    first = 'import math\n\n' * ('math.' in text)
     after_batch = '\n        scheduler.step()' * (per == 'update')
     after_epoch = '\n    scheduler.step()' * (per == 'epoch')
     return f"""{first}import torch
@@ -54,7 +55,7 @@ from torch.optim import lr_scheduler
 
 net = torch.nn.Linear(1, 1)
 optimizer = torch.optim.SGD(net.parameters(), lr={base_lr})
-{made}
+{text}
 
 rates = []  # one for each update
 for epoch in range({num_epochs}):
@@ -76,20 +77,20 @@ def _torch_class(scheduler, n):
         return _torch_cyclic(pieces[0][1])
     if len(pieces) > 1 or getattr(pieces[0][1], 'pwr', 0) == 1:
         base_lr = max(max(s.base_lr, getattr(s, 'final_lr', 0)) for _, s in pieces)
-    made = [base_lr > 0 and _torch_piece(s, base_lr, n) for _, s in pieces]
+    calls = [base_lr > 0 and _torch_piece(s, base_lr, n) for _, s in pieces]
     milestones = [whole(start) for start, _ in pieces[1:]]
-    if not all(made) or None in milestones:
+    if not all(calls) or None in milestones:
         return '', 1.0
     if not milestones:
-        return made[0], base_lr
-    arguments = ['optimizer', listed(made), f'milestones={milestones}']
+        return calls[0], base_lr
+    arguments = ['optimizer', listed(calls), f'milestones={milestones}']
     return call('lr_scheduler.SequentialLR', *arguments), base_lr
 
 
 def _torch_piece(s, base_lr, n):
     """Return the call of PyTorch's class for what begins at 0, '' if there is none."""
 
-    def made(name, *arguments):
+    def call_of(name, *arguments):
         return call(f'lr_scheduler.{name}', 'optimizer', *arguments)
 
     def share(lr):
@@ -98,37 +99,37 @@ def _torch_piece(s, base_lr, n):
     length = whole(getattr(s, 'max_update', 1))
     if isinstance(s, ConstantScheduler):
         if s.base_lr == base_lr:
-            return made('ConstantLR', 'factor=1.0')
-        return made('ConstantLR', f'factor={share(s.base_lr)}', f'total_iters={n}')
+            return call_of('ConstantLR', 'factor=1.0')
+        return call_of('ConstantLR', f'factor={share(s.base_lr)}', f'total_iters={n}')
     if not length:
         return ''
     if isinstance(s, PolyScheduler) and s.pwr == 1 and s.base_lr > 0:
         factors = f'start_factor={share(s.base_lr)}', f'end_factor={share(s.final_lr)}'
-        return made('LinearLR', *factors, f'total_iters={length}')
+        return call_of('LinearLR', *factors, f'total_iters={length}')
     if isinstance(s, PolyScheduler) and s.pwr == 1 and s.final_lr == base_lr:
-        return made('LambdaLR', f'lambda t: t / {length}')
+        return call_of('LambdaLR', f'lambda t: t / {length}')
     if s.base_lr != base_lr:
         return ''
     if isinstance(s, PolyScheduler) and s.final_lr == 0:
-        return made('PolynomialLR', f'total_iters={length}', f'power={s.pwr}')
+        return call_of('PolynomialLR', f'total_iters={length}', f'power={s.pwr}')
     if isinstance(s, CosineScheduler):
         low = [f'eta_min={s.final_lr}'] * (s.final_lr != 0)
-        return made('CosineAnnealingLR', f'T_max={length}', *low)
+        return call_of('CosineAnnealingLR', f'T_max={length}', *low)
     if isinstance(s, CosineRestartsScheduler) and s.decay == 1:
         lengths = whole(s.period), whole(s.multiplier)
         more = [f'T_mult={lengths[1]}'] * (s.multiplier > 1)
         more += [f'eta_min={s.final_lr}'] * (s.final_lr != 0)
         name = 'CosineAnnealingWarmRestarts'
-        return made(name, f'T_0={lengths[0]}', *more) if all(lengths) else ''
+        return call_of(name, f'T_0={lengths[0]}', *more) if all(lengths) else ''
     if isinstance(s, MultiFactorScheduler):
         times = [math.ceil(time) for time in s.step]
-        return made('MultiStepLR', f'milestones={times}', f'gamma={s.factor}')
+        return call_of('MultiStepLR', f'milestones={times}', f'gamma={s.factor}')
     if isinstance(s, FactorScheduler) and whole(s.step) and not reaches_floor(s, n):
-        return made('StepLR', f'step_size={whole(s.step)}', f'gamma={s.factor}')
+        return call_of('StepLR', f'step_size={whole(s.step)}', f'gamma={s.factor}')
     if isinstance(s, SquareRootScheduler):
-        return made('LambdaLR', 'lambda t: (t + 1) ** -0.5')
+        return call_of('LambdaLR', 'lambda t: (t + 1) ** -0.5')
     if isinstance(s, LambdaScheduler):
-        return made('LambdaLR', s.function.__name__)
+        return call_of('LambdaLR', s.function.__name__)
     return ''
 
 

@@ -6,26 +6,27 @@ not rest, after the end. The code written here gives the same rate at every upda
 
 import re
 import textwrap
+from collections.abc import Callable
 
 from d2l_ext.exchange import _keras, _mxnet, _optax, _timm, _torch
 from d2l_ext.exchange.formula import CannotExpressError, call, listed
-from d2l_ext.plan import BATCHES_PER_EPOCH, plan_of
+from d2l_ext.plan import BATCHES_PER_EPOCH, Plan, plan_of
 from d2l_ext.schedulers import LambdaScheduler, PlateauScheduler, Scheduler
 
 
 def code(
-    schedule,
-    library,
-    num_epochs=None,
-    per='epoch',
-    batches_per_epoch=BATCHES_PER_EPOCH,
-):
+    schedule: Plan | Callable[[float], float],
+    library: str,
+    num_epochs: int | None = None,
+    per: str = 'epoch',
+    batches_per_epoch: int = BATCHES_PER_EPOCH,
+) -> str:
     """Return code for `library` that gives the rates of a schedule in a run.
 
     `schedule`: a `Plan`, or a scheduler and, after `library`, the rest of its plan.
-    `library`: one of `LIBRARIES`. The code runs by itself and leaves `rates`, one for each update. Where the library has no class for
-    the schedule it is given the formula; where it takes no formula either, a comment
-    says why. A `LambdaScheduler` needs a function with a name that can be imported.
+    `library`: one of `LIBRARIES`. The code runs by itself and leaves `rates`, one for
+    each update. Where the library has no class for the schedule it is given the
+    formula; where it takes no formula either, a comment says why. A `LambdaScheduler` needs a function with a name that can be imported.
 
     >>> from d2l_ext.schedulers import CosineScheduler
     >>> print(code(CosineScheduler(40, 0.5, 0.01), 'torch', 40).split('\\n\\n')[1])
@@ -34,7 +35,8 @@ def code(
     scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=40, eta_min=0.01)
 
     Raises ValueError for an unknown library, for what is not of `d2l_ext.schedulers`
-    (as a class of the reader's) or follows the losses of a run, and what `plan_of` does.
+    (as a class of the reader's) or follows the losses of a run, and what `plan_of`
+    does.
     """
     if library not in LIBRARIES:
         wanted = ', '.join(LIBRARIES)
@@ -43,7 +45,7 @@ def code(
     scheduler = plan.scheduler
     if not isinstance(scheduler, Scheduler) or isinstance(scheduler, PlateauScheduler):
         raise ValueError(
-            f'scheduler must be one of d2l_ext.schedulers that is a function of time, '
+            'scheduler must be one of d2l_ext.schedulers that is a function of time, '
             f'got {scheduler!r}'
         )
     try:
@@ -55,16 +57,16 @@ def code(
     return '\n'.join([*imported, text])
 
 
-def _imported(scheduler):
-    """Return the lines that import a reader's own functions."""
-    # not isinstance: a subclass may have a formula of its own
+def _imported(scheduler: Scheduler) -> list[str]:
+    """Return the lines that import the functions a reader wrote."""
+    # not isinstance: a subclass may have another formula
     if type(scheduler).__module__ != Scheduler.__module__:
         raise ValueError(
             f'scheduler must be made of d2l_ext.schedulers alone, got {scheduler!r}'
         )
     if isinstance(scheduler, LambdaScheduler):
-        made = scheduler.function
-        name, module = getattr(made, '__qualname__', ''), made.__module__
+        function = scheduler.function
+        name, module = getattr(function, '__qualname__', ''), function.__module__
         if not name.isidentifier():
             raise CannotExpressError(
                 'its function has no name that could be imported; write it as a def'
@@ -75,23 +77,24 @@ def _imported(scheduler):
     return sorted({line for part in parts for line in _imported(part)})
 
 
-def _d2l_ext(plan):
+def _d2l_ext(plan: Plan) -> str:
     scheduler, per = plan.scheduler, plan.per
     names = sorted({*re.findall(r'\w+Scheduler(?=\()', repr(scheduler))})
-    several = '(\n    ' + ',\n    '.join(names) + ',\n)'
-    names = ', '.join(names) if len(names) < 4 else several
+    imports = ', '.join(names)
+    if len(names) > 3:
+        imports = '(\n    ' + ',\n    '.join(names) + ',\n)'
     loop = f'for epoch in range({plan.num_epochs}) '
     loop += f'for batch in range({plan.batches_per_epoch})'
     if per == 'update':
         loop = f'for update in range({plan.updates})'
-    return f"""from d2l_ext.schedulers import {names}
+    return f"""from d2l_ext.schedulers import {imports}
 
 scheduler = {_repr(scheduler)}
 # train(..., scheduler=scheduler, per={per!r})
 rates = [scheduler({per}) {loop}]"""
 
 
-def _repr(value):
+def _repr(value: object) -> str:
     """Return `repr` in lines that fit a page."""
     if isinstance(value, LambdaScheduler):
         return repr(value)

@@ -1,7 +1,8 @@
-"""A schedule written out: the stretches that it is made of, and each one's formula."""
+"""A schedule written out: its stretches, one after the other, and their formulas."""
 
 import math
 import textwrap
+from collections.abc import Callable, Sequence
 
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -13,10 +14,13 @@ from d2l_ext.schedulers import (
     MultiFactorScheduler,
     PiecewiseLinearScheduler,
     PolyScheduler,
+    Scheduler,
     SequentialScheduler,
     SquareRootScheduler,
     WarmupScheduler,
 )
+
+Stretches = list[tuple[float, Scheduler]]  # from when on, who
 
 PYTHON = {'floor': 'math.floor', 'cos': 'math.cos', 'pi': 'math.pi', 'max': 'max'}
 PYTHON |= {'abs': 'abs'}
@@ -30,11 +34,11 @@ class CannotExpressError(Exception):
     """Why a library has no words for a schedule."""
 
 
-def stretches(scheduler, end, *splits):
+def stretches(scheduler: Scheduler, end: float, *splits: Callable) -> Stretches:
     """Return [(start, scheduler), ...]: who answers from when on, up to the time `end`.
 
-    None of them is made of others, and each counts from 0 at its own start. `splits`
-    may break them down further: `rests`, `steps`.
+    None of them holds others, and each counts from 0 at its start. `splits` may break
+    them down further: `rests`, `steps`.
 
     >>> from d2l_ext.schedulers import warmup_cosine
     >>> [(start, type(s).__name__) for start, s in stretches(warmup_cosine(40, 1, 5), 40)]
@@ -54,7 +58,7 @@ def stretches(scheduler, end, *splits):
     return [(0, scheduler)]
 
 
-def plain(scheduler):
+def plain(scheduler: Scheduler) -> Scheduler:
     """Return the scheduler, or a simpler one where its settings make it one."""
     s = scheduler
     if isinstance(s, WarmupScheduler):
@@ -79,26 +83,30 @@ def plain(scheduler):
     return ConstantScheduler(s.base_lr) if flat else s
 
 
-def _parts(scheduler, end):
-    """Return the parts of a scheduler that is made of others, or as good as."""
+def _parts(scheduler: Scheduler, end: float) -> Stretches:
+    """Return the stretches of a scheduler that holds others, or is as good as that."""
     s = scheduler
     if isinstance(s, SequentialScheduler):
         return list(zip((0, *s.boundaries), s.schedulers))
     if isinstance(s, WarmupScheduler):
-        ramp = ConstantScheduler(s.warmup_begin_lr)
+        ramp: Scheduler = ConstantScheduler(s.warmup_begin_lr)
         if s.warmup_mode == 'linear':
             ramp = PolyScheduler(s.warmup_steps, s.warmup_begin_lr, 1, s.scheduler(0))
         return [(0, ramp), (s.warmup_steps, s.scheduler)]
     if isinstance(s, PiecewiseLinearScheduler):
         first, last = s.points[0], s.points[-1]
-        lines = [(0, ConstantScheduler(first[1]))] if first[0] > 0 else []
+        lines: Stretches = []
+        if first[0] > 0:
+            lines = [(0, ConstantScheduler(first[1]))]
         lines += [
             (t, PolyScheduler(later - t, lr, 1, end_lr))
             for (t, lr), (later, end_lr) in zip(s.points, s.points[1:])
         ]
         return [*lines, (last[0], ConstantScheduler(last[1]))]
     if isinstance(s, CosineRestartsScheduler) and s.multiplier > 1:
-        cycles, start, length, height = [], 0, s.period, s.base_lr - s.final_lr
+        cycles: Stretches = []
+        start: float = 0
+        length, height = s.period, s.base_lr - s.final_lr
         while start < end:
             top = _tidy(s.final_lr + height * s.decay ** len(cycles))
             cycles.append((start, CosineScheduler(length, top, s.final_lr)))
@@ -107,7 +115,7 @@ def _parts(scheduler, end):
     return []
 
 
-def rests(scheduler, end):
+def rests(scheduler: Scheduler, end: float) -> Stretches:
     """Split what comes to rest before `end` into its decay and its rest."""
     s = scheduler
     if not isinstance(s, (PolyScheduler, CosineScheduler)) or s.max_update >= end:
@@ -115,7 +123,7 @@ def rests(scheduler, end):
     return [(0, s), (s.max_update, ConstantScheduler(s.final_lr))]
 
 
-def steps(scheduler, end):
+def steps(scheduler: Scheduler, end: float) -> Stretches:
     """Split a `MultiFactorScheduler` into its steps."""
     s = scheduler
     if not isinstance(s, MultiFactorScheduler):
@@ -124,11 +132,11 @@ def steps(scheduler, end):
     return [(t, ConstantScheduler(lr)) for t, lr in zip((0, *s.step), rates)]
 
 
-def formula(scheduler, t, words=PYTHON):
+def formula(scheduler: Scheduler, t: str, words: dict[str, str] = PYTHON) -> str:
     """Return a simple scheduler's formula as code, `t` the text that stands for time.
 
     `words`: how a library spells the functions. Holds up to where the scheduler comes
-    to rest.
+    to rest. Raises ValueError for one that must be split into `stretches` first.
 
     >>> formula(CosineScheduler(40, 0.5), 't')
     '0.5 * (1 + math.cos(math.pi * t / 40)) / 2'
@@ -173,10 +181,10 @@ def formula(scheduler, t, words=PYTHON):
         if s.decay < 1:
             height = f'{s.decay} ** ({t} / {s.period} // 1) * {height}'
         return _between(s.final_lr, s.base_lr, height)
-    raise TypeError(f'{s!r} has no formula of its own: split it into stretches')
+    raise ValueError(f'{s!r} has no single formula: split it into stretches')
 
 
-def function(head, pieces, words=PYTHON):
+def function(head: str, pieces: Stretches, words: dict[str, str] = PYTHON) -> str:
     """Return a function of time as code, a line or two for each stretch."""
     lines = [head]
     for (start, simple), (end, _) in zip(pieces, pieces[1:]):
@@ -187,7 +195,7 @@ def function(head, pieces, words=PYTHON):
     return '\n'.join([*lines, f'    return {_local(*pieces[-1], words)}'])
 
 
-def choices(pieces, words, where):
+def choices(pieces: Stretches, words: dict[str, str], where: str) -> str:
     """Return statements that set `lr` without branches, from the last stretch back."""
     lines = [f'lr = {_local(*pieces[-1], words)}']
     for (start, simple), (end, _) in reversed([*zip(pieces, pieces[1:])]):
@@ -195,7 +203,7 @@ def choices(pieces, words, where):
     return '\n'.join(lines)
 
 
-def call(name, *arguments):
+def call(name: str, *arguments: str) -> str:
     """Return a call as code, on several lines where one is too long."""
     line = ', '.join(arguments)
     if '\n' not in line:
@@ -206,48 +214,51 @@ def call(name, *arguments):
     return f'{name}({_lines(arguments)})'
 
 
-def listed(items):
+def listed(items: Sequence[str]) -> str:
     """Return a list as code, an item a line."""
     return f'[{_lines(items)}]'
 
 
-def _lines(items):
+def _lines(items: Sequence[str]) -> str:
     return '\n' + textwrap.indent(',\n'.join(items), '    ') + ',\n'
 
 
-def _tidy(lr):
+def _tidy(lr: float) -> float:
     return float(f'{lr:.12g}')  # 0.3, not 0.30000000000000004
 
 
-def _local(start, simple, words):
+def _local(start: float, simple: Scheduler, words: dict[str, str]) -> str:
     return formula(simple, f'(t - {start})' if start else 't', words)
 
 
-def _between(low, high, height):
+def _between(low: float, high: float, height: str) -> str:
     if low == 0:
         return f'{high} * {height}'
     return f'{low} + ({high} - {low}) * {height}'
 
 
-def _floor(t, step, words):
+def _floor(t: str, step: float, words: dict[str, str]) -> str:
     if step == int(step):
         return f'({t} // {step})'
     # 1 // 0.1 is 9, the floor of 1 / 0.1 is 10
     return f'{words["floor"]}({t} / {step})'
 
 
-def whole(value):
+def whole(value: float) -> int | None:
     """Return a whole number as an int, None for any other."""
     return int(value) if math.isfinite(value) and value == int(value) else None
 
 
-def reaches_floor(s, n):
+def reaches_floor(s: FactorScheduler, n: int) -> bool:
     """Return whether the `FactorScheduler` s comes to its floor before the time n."""
     return s.base_lr * s.factor ** math.floor((n - 1) / s.step) < s.stop_factor_lr
 
 
-def warm_cosine(s):
+def warm_cosine(s: Scheduler) -> bool:
     """Return whether s is a cosine after a ramp, for which both have a class."""
-    child = getattr(s, 'scheduler', None)
-    cosine = isinstance(child, CosineScheduler) and child.base_lr > 0
-    return cosine and s.warmup_mode == 'linear'
+    return (
+        isinstance(s, WarmupScheduler)
+        and isinstance(s.scheduler, CosineScheduler)
+        and s.scheduler.base_lr > 0
+        and s.warmup_mode == 'linear'
+    )

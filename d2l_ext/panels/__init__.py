@@ -1,10 +1,10 @@
 """What a picture shows, as values that can be called, read and tested."""
 
-from d2l_ext.panels.bands import band_panels
 from d2l_ext.panels.boundary import boundary_panels
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.runs import (
     applied_panel,
+    band_panels,
     history_panels,
     range_panel,
     recorded_panels,

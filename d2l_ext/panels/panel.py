@@ -1,6 +1,7 @@
 """What a plot shows, as plain values: lines, labels and a sentence, no drawing."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class Panel:
     `xlim`, `ylim`: (low, high), None where the data decide. `log`: a logarithmic y
     axis; None lets the reader choose. `note`: what the panel says, in words. `thin`:
     the labels of finer lines, where one stands for many; True for all. `plan`: the
-    `Plan` shown, if it is one.
+    `Plan` shown, if it is one. Raises ValueError for lines or bands of other shapes.
 
     >>> panel = Panel({'lr': ([0, 1, 2], [0.5, 0.25, 0.125])}, 'epoch', 'learning rate')
     >>> panel.name
@@ -28,8 +29,8 @@ class Panel:
     lines: dict
     xlabel: str
     ylabel: str
-    xlim: tuple | None = None
-    ylim: tuple | None = None
+    xlim: tuple[float | None, float | None] | None = None
+    ylim: tuple[float | None, float | None] | None = None
     log: bool | None = None
     title: str = ''
     note: str = ''
@@ -37,10 +38,10 @@ class Panel:
     pinned: dict = field(default_factory=dict)
     verticals: dict = field(default_factory=dict)
     horizontals: dict = field(default_factory=dict)
-    thin: bool | tuple = False
+    thin: bool | tuple[str, ...] = False
     plan: Plan | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, length in ('lines', 2), ('pinned', 2), ('bands', 3):
             given = getattr(self, name)
             object.__setattr__(
@@ -48,25 +49,27 @@ class Panel:
             )
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The title, or what the axes say."""
         return self.title or f'{self.ylabel} against {self.xlabel}'
 
     @property
-    def x(self):
+    def x(self) -> np.ndarray:
         """Every x shown, float64, shape (n,)."""
-        drawn = (*self.lines.values(), *self.bands.values(), *self.pinned.values())
-        return np.concatenate([[], *(x for x, *_ in drawn), [*self.verticals.values()]])
+        columns = [x for x, *_ in self._curves()]
+        return np.concatenate([[], *columns, [*self.verticals.values()]])
 
     @property
-    def y(self):
+    def y(self) -> np.ndarray:
         """Every y shown, float64, shape (n,)."""
-        drawn = (*self.lines.values(), *self.bands.values(), *self.pinned.values())
-        columns = [y for _, *ys in drawn for y in ys]
+        columns = [y for _, *ys in self._curves() for y in ys]
         return np.concatenate([[], *columns, [*self.horizontals.values()]])
 
+    def _curves(self) -> tuple:
+        return (*self.lines.values(), *self.bands.values(), *self.pinned.values())
 
-def _columns(name, label, columns, length):
+
+def _columns(name: str, label: str, columns: Any, length: int) -> tuple:
     try:
         arrays = tuple(np.asarray(column, dtype=float) for column in columns)
     except (TypeError, ValueError):

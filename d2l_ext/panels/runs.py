@@ -1,13 +1,22 @@
-"""Panels of runs: what was planned, applied and reached."""
+"""Panels of runs: what was planned, applied and reached, alone and over several seeds.
+
+A run is a `History` of `d2l_ext.training`, or what has its attributes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.schedules import sentence, staircase
-from d2l_ext.plan import plan_of
+from d2l_ext.plan import Plan, plan_of
+
+MEASURES = {'train_loss': 'train loss', 'test_acc': 'test accuracy'}
+LIMITS = (0, 2.6), (0, 1)  # 2.3 is guessing; a spike leaves above
 
 
-def history_panels(history):
+def history_panels(history: Any) -> list[Panel]:
     """Return the panels of loss, accuracy and applied learning rate, one per epoch axis.
 
     `history`: one `History`, or {label: history} to compare several. Losses and
@@ -29,7 +38,7 @@ def history_panels(history):
     ends = [
         run.recipe.get('num_epochs', len(run.test_acc)) for run in histories.values()
     ]
-    shared = {'xlabel': 'epoch', 'xlim': (0, max([1, *ends]))}
+    shared: dict[str, Any] = {'xlabel': 'epoch', 'xlim': (0, max([1, *ends]))}
     panels = [
         Panel(
             {label: (np.arange(len(ys)) + 1, ys) for label, ys in loss.items()},
@@ -56,7 +65,12 @@ def history_panels(history):
     return panels
 
 
-def applied_panel(history, schedule, per='epoch', rtol=1e-9):
+def applied_panel(
+    history: Any,
+    schedule: Plan | Callable[[float], float],
+    per: str = 'epoch',
+    rtol: float = 1e-9,
+) -> Panel:
     """Return the panel of the rates that a run applied, over those that were planned.
 
     `history`: a `History`, whose recipe tells how long the run was. `schedule`: a `Plan`,
@@ -77,7 +91,10 @@ def applied_panel(history, schedule, per='epoch', rtol=1e-9):
         raise ValueError(
             f'the recipe of the history must tell {missing}, got {history.recipe!r:.80}'
         ) from missing
-    plan = plan_of(schedule, num_epochs, per, batches)
+    if isinstance(schedule, Plan):
+        plan = plan_of(schedule, num_epochs, per)
+    else:
+        plan = Plan(schedule, num_epochs, per, batches)
     if plan.per == 'update' and plan.batches_per_epoch != batches:
         raise ValueError(
             f'batches_per_epoch must be {batches}, as in the run, got {plan!r:.80}'
@@ -112,18 +129,25 @@ def applied_panel(history, schedule, per='epoch', rtol=1e-9):
     )
 
 
-def recorded_panels(recorded, num_epochs=None, note=''):
+def recorded_panels(
+    recorded: Mapping[str, Sequence[Any]],
+    num_epochs: int | None = None,
+    note: str = '',
+) -> list[Panel]:
     """Return panels of training loss and test accuracy, one line for each seed.
 
     `recorded`: {label: histories}, one history per seed. The x axis ends at
     `num_epochs`, or with the longest of them. `note`: what they say, in words.
+
+    >>> from d2l_ext.training import History
+    >>> runs = [History({}, [loss, 1.0], [0.6] * 2, [0.5] * 2) for loss in (2.0, 1.5)]
+    >>> loss, accuracy = recorded_panels({'two seeds': runs})
+    >>> loss.lines['two seeds'][1].tolist()
+    [2.0, 1.0, nan, 1.5, 1.0, nan]
     """
     panels = []
-    for name, ylabel, ylim in (
-        ('train_loss', 'train loss', (0, 2.6)),  # 2.3 is guessing; a spike leaves above
-        ('test_acc', 'test accuracy', (0, 1)),
-    ):
-        lines = {}
+    for (name, ylabel), ylim in zip(MEASURES.items(), LIMITS):
+        lines: dict = {}
         for label, histories in recorded.items():
             values = [getattr(history, name) for history in histories]
             # a label is one line to a panel: NaN lifts the pen between two seeds
@@ -135,21 +159,63 @@ def recorded_panels(recorded, num_epochs=None, note=''):
     return panels
 
 
-def range_panel(tests):
+def band_panels(
+    recorded: Mapping[str, Sequence[Any]], since: int = 1, note: str = ''
+) -> list[Panel]:
+    """Return panels of training loss and test accuracy, as a mean and a band over seeds.
+
+    `recorded`: {label: histories}, one history per seed. The band is the mean ± the
+    standard deviation, epoch by epoch over the seeds that got so far; one seed has
+    none. Drawn is what follows from epoch `since` on: the first epochs are so much
+    worse that they hide the rest. `note`: what the panels say, in words.
+
+    >>> from d2l_ext.training import History
+    >>> runs = [History({}, [loss], [0.6], [0.5]) for loss in (1.0, 2.0)]
+    >>> loss, accuracy = band_panels({'two seeds': runs})
+    >>> [float(round(bound[0], 3)) for bound in loss.bands['two seeds']]
+    [1.0, 0.793, 2.207]
+    """
+    panels = []
+    for name, ylabel in MEASURES.items():
+        lines, bands = {}, {}
+        for label, histories in recorded.items():
+            mean, sd = _over_seeds([getattr(history, name) for history in histories])
+            epochs = np.arange(len(mean)) + 1
+            shown = epochs >= since
+            epochs, mean, sd = epochs[shown], mean[shown], sd[shown]
+            lines[label] = epochs, mean
+            if len(histories) > 1:
+                bands[label] = epochs, mean - sd, mean + sd
+        xlim = since - 1, max([since, *(x[-1] for x, _ in lines.values() if x.size)])
+        panels.append(Panel(lines, 'epoch', ylabel, xlim, bands=bands, note=note))
+        note = ''
+    return panels
+
+
+def range_panel(tests: Sequence[Any]) -> Panel:
     """Return a panel of smoothed losses against the rate, one line for each test.
 
-    The note tells the interval of each rule's suggestions over the tests.
+    `tests`: range tests of `d2l_ext.training`, one for each seed. The note tells the
+    interval of each rule's suggestions over the tests. Raises ValueError for no tests.
+
+    >>> from d2l_ext.training.range_test import RangeTest
+    >>> losses = np.linspace(2.3, 0.3, 100)
+    >>> test = RangeTest(np.logspace(-3, 1, 100), losses, 'finished')
+    >>> range_panel([test, test]).note[:13]
+    'Over 2 seeds:'
     """
+    if not tests:
+        raise ValueError(f'tests must be one range test or more, got {tests!r}')
     lines = [
         (np.append(np.log10(t.lrs), np.nan), np.append(t.smooth(), np.nan))
         for t in tests
     ]
     x, y = map(np.concatenate, zip(*lines))
-    found = [test.suggestions() for test in tests]
-    spans = [
-        f'{rule} {min(f[rule] for f in found):.2g} to {max(f[rule] for f in found):.2g}'
-        for rule in found[0]
-    ]
+    suggestions = [test.suggestions() for test in tests]
+    spans = []
+    for rule in suggestions[0]:
+        rates = [rates_by_rule[rule] for rates_by_rule in suggestions]
+        spans.append(f'{rule} {min(rates):.2g} to {max(rates):.2g}')
     return Panel(
         {'smoothed loss': (x, y)},
         'log10 of the learning rate',
@@ -158,3 +224,15 @@ def range_panel(tests):
         thin=True,
         note=f'Over {len(tests)} seeds: {", ".join(spans)}.',
     )
+
+
+def _over_seeds(values: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each epoch, from lists of any lengths."""
+    rows = np.full((len(values), max(map(len, values))), np.nan)
+    for row, value in zip(rows, values):
+        row[: len(value)] = value
+    rows[~np.isfinite(rows)] = np.nan
+    n = np.isfinite(rows).sum(axis=0)
+    with np.errstate(invalid='ignore'):  # 0 / 0: no seed, or one, has no spread
+        mean = np.nansum(rows, axis=0) / n
+        return mean, np.sqrt(np.nansum((rows - mean) ** 2, axis=0) / (n - 1))

@@ -8,6 +8,7 @@ from d2l_ext.theory.quadratic import (
     noise_floor,
     spectrum,
     stability_line,
+    update_by_update,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     'noise_floor',
     'spectrum',
     'stability_line',
+    'update_by_update',
 ]

@@ -6,6 +6,7 @@ stretches of them become one map each, all stretches side by side.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -17,31 +18,27 @@ LARGEST = 9000
 
 
 def second_moments(
-    lrs,
-    updates,
-    curvatures,
-    noise,
-    start=1.0,
-    momentum=0.0,
-    batch_size=1,
-    scale=1.0,
-    weights=None,
-):
+    lrs: Any,
+    updates: int,
+    curvatures: Any,
+    noise: float,
+    start: float = 1.0,
+    momentum: float = 0.0,
+    batch_size: float = 1,
+    scale: Any = 1.0,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
     """Return E[x_i^2] after each rate in `lrs`, float64, shape (len(lrs), n).
 
-    v_i <- momentum v_i - lr (s h_i x_i + sqrt(s h_i / batch_size) noise z) and
-    x_i <- x_i + v_i, with z a standard normal, h_i one of the n `curvatures`, s their
-    `scale`, a number or one for each rate, and x_i = start, v_i = 0 at first. Each rate
-    holds for `updates` updates. What grows beyond a float is inf. Where only sums over
-    i are needed, `weights` of shape (n,) or (n, k) say which, and save the memory:
-    E[x^2] @ weights is returned, of shape (len(lrs),) or (len(lrs), k).
+    What `quadratic.update_by_update` defines, with n directions, but each rate holds for
+    `updates` updates. What grows beyond a float is inf. Where only sums over i are
+    needed, `weights` of shape (n,) or (n, k) say which, and save the memory: E[x^2] @
+    weights is returned, of shape (len(lrs),) or (len(lrs), k). Raises ValueError for a
+    rate or a scale below 0, a momentum outside [0, 1), a batch below 1, `updates` that
+    are no whole number >= 1, and curvatures that are no list of numbers >= 0.
 
     >>> second_moments([1.0, 0.5], 1, [1.0], noise=1).tolist()
     [[1.0], [0.5]]
-
-    Source: Schaul et al. (2013), Zhang et al. (2019) for the problem; Gluon's SGD for
-    the update, which keeps the rate inside v (PyTorch's does not: the same wherever
-    the rate is constant).
     """
     lrs = np.asarray(lrs, dtype=float)
     if lrs.ndim != 1 or not np.all(lrs >= 0):
@@ -71,8 +68,14 @@ def second_moments(
     return moments
 
 
-def checked(curvatures, momentum=0.0, batch_size=1):
-    """Return `curvatures` as an array; raise ValueError where one is no such thing."""
+def checked(
+    curvatures: Any, momentum: float = 0.0, batch_size: float = 1
+) -> np.ndarray:
+    """Return `curvatures` as an array, float64, shape (n,).
+
+    Raises ValueError unless they are a list of numbers >= 0, the momentum is in [0, 1)
+    and the batch size at least 1.
+    """
     curvatures = np.asarray(curvatures, dtype=float)
     if curvatures.ndim != 1 or not np.all(curvatures >= 0) or not curvatures.any():
         raise ValueError(
@@ -86,9 +89,9 @@ def checked(curvatures, momentum=0.0, batch_size=1):
 
 
 class _Descent:
-    """No momentum: the state is (E[x^2],), of which an update keeps a share p.
+    """No momentum: the state is (E[x^2],), and an update multiplies it by p.
 
-    The matrix of several updates is (share kept,).
+    The matrix of several updates is (product of their p,).
     """
 
     unit, still = (1.0,), (0.0,)

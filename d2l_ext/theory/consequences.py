@@ -1,16 +1,17 @@
 """What follows from a schedule on the noisy quadratic, as panels."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.schedules import name_of, rates_panel
-from d2l_ext.plan import BATCHES_PER_EPOCH, plan_of
+from d2l_ext.plan import BATCHES_PER_EPOCH, Plan, plan_of
 from d2l_ext.theory._moments import second_moments
 from d2l_ext.theory.quadratic import (
-    _loss,
     falling,
+    loss_of,
     noise_floor,
     spectrum,
     stability_line,
@@ -18,26 +19,27 @@ from d2l_ext.theory.quadratic import (
 
 
 def consequence_panels(
-    schedule,
-    num_epochs=None,
-    per='epoch',
-    batches_per_epoch=BATCHES_PER_EPOCH,
+    schedule: Plan | Callable[[float], float],
+    num_epochs: int | None = None,
+    per: str = 'epoch',
+    batches_per_epoch: int = BATCHES_PER_EPOCH,
     *,
-    momentum=0.0,
-    batch_size=64,
-    condition_number=100.0,
-    shape='even',
-    sharpness=1.0,
-    half_life=1.0,
-    directions=False,
-):
+    momentum: float = 0.0,
+    batch_size: float = 64,
+    condition_number: float = 100.0,
+    shape: str = 'even',
+    sharpness: float = 1.0,
+    half_life: float = 1.0,
+    directions: bool = False,
+) -> list[Panel]:
     """Return two panels: the rates of a run, and the expected loss under them.
 
-    The first four arguments are those of `schedule_panel`, the others those of
-    `expected_loss`, `spectrum` and `falling`. The noise is 0.8 for one example, so 0.1
-    for the 64 of a batch. `directions` adds the loss along the most and the least
+    `schedule`: a `Plan`, or a scheduler and in what follows the rest of its plan. The
+    other arguments are those of `expected_loss`, `spectrum` and `falling`. The noise is
+    0.8 for one example, so 0.1 for the 64 of a batch. `directions` adds the loss along the most and the least
     sensitive direction. The notes tell how the loss ends, at which noise floor, how
     long the rates are above the stability line, and the sums of Robbins and Monro.
+    Raises what these functions, `plan_of` and `Plan.rates` do, ValueError each.
 
     >>> rate, loss = consequence_panels(lambda t: 0.5, num_epochs=30)
     >>> loss.note[:66]
@@ -61,8 +63,8 @@ def consequence_panels(
         rates, updates, h, scale=scale[:-1], weights=weights.T, **problem
     )
     parts = np.vstack([weights.sum(axis=1), moments])
-    met = np.append(scale[0], scale[:-1])  # the scale behind each point
-    losses = _loss(parts[:, 0], met)
+    scale_before = np.append(scale[0], scale[:-1])  # of the update that led to a point
+    losses = loss_of(parts[:, 0], scale_before)
     x, lr = _drawable(x, lr)
     floors = noise_floor(lr, h, scale=falling(x, sharpness, half_life), **problem)
     limit = stability_line(h, momentum) / scale
@@ -72,7 +74,7 @@ def consequence_panels(
     }
     if directions:
         parts[losses == np.inf] = np.nan
-        _, steepest, flattest = parts.T * met
+        _, steepest, flattest = parts.T * scale_before
         lines['steepest direction'] = epochs, steepest
         lines['flattest direction'] = epochs, flattest
 

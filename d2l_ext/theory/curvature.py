@@ -5,7 +5,8 @@ how much of what a layer computed it computes still.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,13 +24,20 @@ class Eigenpair(NamedTuple):
     residual: float
 
 
-def largest_eigenvalue(product, start, tolerance=0.05, max_iterations=50):
+def largest_eigenvalue(
+    product: Callable[[np.ndarray], Any],
+    start: Any,
+    tolerance: float = 0.05,
+    max_iterations: int = 50,
+) -> Eigenpair:
     """Return the largest eigenvalue of a symmetric matrix H, an `Eigenpair`.
 
     `product` takes v of shape (n,) to H v. Power iteration, v <- H v / |H v| from
     v = start / |start|, goes on until the residual is at most `tolerance` times the
     value, or for `max_iterations`. A good `start` is the eigenvector of a moment ago; a
-    value that is not finite tells of a product that is not.
+    value that is not finite tells of a product that is not. Raises ValueError for a
+    `start` that is 0 or has another shape, a tolerance that is not finite and above 0,
+    and `max_iterations` that are no whole number >= 1.
 
     >>> pair = largest_eigenvalue(lambda v: np.array([4, 1]) * v, [1, 1])
     >>> round(pair.value, 1), pair.residual <= 0.05 * pair.value
@@ -43,15 +51,21 @@ def largest_eigenvalue(product, start, tolerance=0.05, max_iterations=50):
         raise ValueError(f'start must have shape (n,) and not be 0, got {start!r:.80}')
     if not 0 < tolerance < math.inf:
         raise ValueError(f'tolerance must be above 0, got {tolerance!r}')
-    found = _iterate(product, start, 0, tolerance, max_iterations)
-    if found.value < 0:
+    pair = _iterate(product, start, 0, tolerance, max_iterations)
+    if pair.value < 0:
         # the largest in size is negative: counted from there, the largest is
         start = np.random.default_rng(0).standard_normal(start.shape)
-        found = _iterate(product, start, found.value, tolerance, max_iterations)
-    return found
+        pair = _iterate(product, start, pair.value, tolerance, max_iterations)
+    return pair
 
 
-def _iterate(product, v, shift, tolerance, max_iterations):
+def _iterate(
+    product: Callable[[np.ndarray], Any],
+    v: np.ndarray,
+    shift: float,
+    tolerance: float,
+    max_iterations: int,
+) -> Eigenpair:
     v = v / np.linalg.norm(v)
     for _ in range(whole_number('max_iterations', max_iterations)):
         turned = np.asarray(product(v), dtype=float)
@@ -66,10 +80,11 @@ def _iterate(product, v, shift, tolerance, max_iterations):
     return Eigenpair(value, v, residual)
 
 
-def distance(before, after):
+def distance(before: Any, after: Any) -> float:
     """Return how far weights have gone, in units of their first length.
 
-    |after - before| / |before|, of arrays of any one shape.
+    |after - before| / |before|, of arrays of any one shape. Raises ValueError for two
+    shapes, and for weights that were all 0 before.
 
     >>> distance([3, 4], [3, 14])
     2.0
@@ -85,16 +100,17 @@ def distance(before, after):
     return float(np.linalg.norm(after - before) / np.linalg.norm(before))
 
 
-def svcca(before, after, kept=0.99):
+def svcca(before: Any, after: Any, share: float = 0.99) -> float:
     """Return the mean canonical correlation of two layers' outputs: 0 to 1.
 
     `before` and `after` have shape (examples, units), one row per example in both. Of
-    each, the principal directions that hold a share `kept` of its variance count; the
+    each, the principal directions that hold so large a `share` of its variance count; the
     mean is over as many correlations as the smaller number of them. A layer that
-    gives the same for every example is correlated with nothing: 0.
+    gives the same for every example is correlated with nothing: 0. Raises ValueError
+    for other shapes, and a share outside (0, 1].
 
     >>> X = np.random.default_rng(0).standard_normal((50, 3))
-    >>> round(svcca(X, X @ [[1, 2, 3], [0, 1, 4], [0, 0, 1]], kept=1), 6)
+    >>> round(svcca(X, X @ [[1, 2, 3], [0, 1, 4], [0, 0, 1]], share=1), 6)
     1.0
 
     Source: Hotelling (1936); Raghu et al. (2017).
@@ -105,20 +121,20 @@ def svcca(before, after, kept=0.99):
             f'before and after must have shape (examples, units), as many examples '
             f'each, got {before.shape} and {after.shape}'
         )
-    if not 0 < kept <= 1:
-        raise ValueError(f'kept must be above 0 and at most 1, got {kept!r}')
-    bases = [_principal(array, kept) for array in (before, after)]
+    if not 0 < share <= 1:
+        raise ValueError(f'share must be above 0 and at most 1, got {share!r}')
+    bases = [_principal(array, share) for array in (before, after)]
     if not all(basis.shape[1] for basis in bases):
         return 0.0
     correlations = np.linalg.svd(bases[0].T @ bases[1], compute_uv=False)
     return float(np.minimum(correlations, 1).mean())
 
 
-def _principal(array, kept):
-    """Return orthonormal columns that hold a share `kept` of the array's variance."""
+def _principal(array: np.ndarray, share: float) -> np.ndarray:
+    """Return orthonormal columns that hold this share of the array's variance."""
     basis, lengths, _ = np.linalg.svd(array - array.mean(axis=0), full_matrices=False)
     # in float32 outputs, what is smaller is rounding
     real = lengths > 1e-6 * np.linalg.norm(array)
-    share = np.cumsum(lengths**2)
-    count = np.searchsorted(share, kept * share[-1]) + 1
+    variance = np.cumsum(lengths**2)
+    count = np.searchsorted(variance, share * variance[-1]) + 1
     return basis[:, : min(count, real.sum())]

@@ -1,12 +1,12 @@
 """Stochastic gradient Langevin dynamics: a learning rate, some noise, and SGD samples.
 
-A posterior has `size` examples, `log_density(theta)`, and `gradient(theta, rows)`, the
-estimate of that density's gradient from the examples in `rows`; two of them are in
-`posteriors.py`. `theta` has shape (..., d): any number of chains move at once. Nothing
-here keeps a generator: the same `rng` in the same state gives the same numbers.
+`theta` has shape (..., d): any number of chains move at once. Nothing
+here holds a generator: the same `rng` in the same state gives the same numbers.
 """
 
 import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -14,12 +14,25 @@ from d2l_ext.plan import whole_number
 from d2l_ext.schedulers import Scheduler
 
 
+class Posterior(Protocol):
+    """What is sampled: two of them are in `posteriors.py`."""
+
+    size: int
+
+    def log_density(self, theta: np.ndarray) -> np.ndarray:
+        """Return the log density up to a constant, shape (...), for (..., d)."""
+
+    def gradient(self, theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the gradient's estimate from the examples `rows`, of theta's shape."""
+
+
 class SGLDScheduler(Scheduler):
     """Polynomial decay that visits `base_lr` at 0 and `final_lr` at `max_update`.
 
     lr(t) = a (b + t)^-gamma, with a and b such that lr(0) = base_lr and lr(T) =
     final_lr for T = max_update. It goes on falling after T. For 1/2 < gamma <= 1 the
-    rates sum to infinity and their squares do not.
+    rates sum to infinity and their squares do not. Raises ValueError unless all are
+    finite, and base_lr > final_lr > 0.
 
     >>> scheduler = SGLDScheduler(max_update=10**6)
     >>> [round(scheduler(t), 6) for t in (0, 10**4, 10**6)]
@@ -28,7 +41,15 @@ class SGLDScheduler(Scheduler):
     Source: Welling and Teh (2011), section 5.1.
     """
 
-    def __init__(self, max_update, base_lr=0.01, final_lr=1e-4, gamma=0.55):
+    arguments = 'max_update', 'base_lr', 'final_lr', 'gamma'
+
+    def __init__(
+        self,
+        max_update: float,
+        base_lr: float = 0.01,
+        final_lr: float = 1e-4,
+        gamma: float = 0.55,
+    ) -> None:
         for name, value in (
             ('max_update', max_update),
             ('final_lr', final_lr),
@@ -45,21 +66,27 @@ class SGLDScheduler(Scheduler):
         self.final_lr, self.gamma = final_lr, gamma
 
     @property
-    def b(self):
+    def b(self) -> float:
         """The b of the formula, in updates."""
         ratio = self.base_lr / self.final_lr
         return self.max_update / (ratio ** (1 / self.gamma) - 1)
 
     @property
-    def a(self):
+    def a(self) -> float:
         """The a of the formula."""
         return self.base_lr * self.b**self.gamma
 
-    def lr(self, t):
+    def lr(self, t: float) -> float:
         return self.base_lr * (1 + t / self.b) ** -self.gamma
 
 
-def langevin(theta, gradient, lr, rng, temperature=1):
+def langevin(
+    theta: np.ndarray,
+    gradient: np.ndarray,
+    lr: float,
+    rng: np.random.Generator,
+    temperature: float | np.ndarray = 1,
+) -> np.ndarray:
     """Return `theta` after one update: half a step uphill, and noise.
 
     theta + lr / 2 gradient + sqrt(lr temperature) z, z standard normal. `gradient` is
@@ -81,11 +108,20 @@ def langevin(theta, gradient, lr, rng, temperature=1):
     return theta + lr / 2 * gradient + np.sqrt(lr * temperature) * noise
 
 
-def sample(posterior, theta, scheduler, num_updates, rng, batch_size=1, temperature=1):
+def sample(
+    posterior: Posterior,
+    theta: Sequence | np.ndarray,
+    scheduler: Callable[[float], float],
+    num_updates: int,
+    rng: np.random.Generator,
+    batch_size: int = 1,
+    temperature: float | np.ndarray = 1,
+) -> Iterator[np.ndarray]:
     """Yield theta after each update, from the start `theta` of shape (..., d).
 
-    Update t = 0, 1, ... takes the rate scheduler(t), and for every chain a minibatch
-    of its own, drawn with replacement.
+    Update t = 0, 1, ... takes the rate scheduler(t), and for every chain another
+    minibatch, drawn with replacement. Raises ValueError, at the first step, for counts
+    that are no whole numbers >= 1, and a negative rate or temperature.
 
     >>> from d2l_ext.theory.posteriors import Mixture
     >>> start, rng = np.zeros((4, 2)), np.random.default_rng(0)
@@ -104,11 +140,19 @@ def sample(posterior, theta, scheduler, num_updates, rng, batch_size=1, temperat
         yield theta
 
 
-def rejection_rate(posterior, theta, lr, rng, batch_size=1):
+def rejection_rate(
+    posterior: Posterior,
+    theta: np.ndarray,
+    lr: float,
+    rng: np.random.Generator,
+    batch_size: int = 1,
+) -> float:
     """Return the share of updates from `theta` that a Metropolis test would reject.
 
     Averaged over theta's shape (..., d). The test asks for the density at both ends,
-    so for all examples; the minibatch is kept for the way back. SGLD leaves it out.
+    so for all examples; the minibatch is the same on the way back. SGLD leaves the
+    test out. Raises ValueError for a negative rate, and a batch that is no whole number
+    >= 1.
 
     >>> from d2l_ext.theory.posteriors import Mixture
     >>> rng = np.random.default_rng(0)
@@ -117,6 +161,7 @@ def rejection_rate(posterior, theta, lr, rng, batch_size=1):
 
     Source: Welling and Teh (2011), figure 2.
     """
+    batch_size = whole_number('batch_size', batch_size)
     rows = rng.integers(posterior.size, size=(*theta.shape[:-1], batch_size))
     there = posterior.gradient(theta, rows)
     proposed = langevin(theta, there, lr, rng)
@@ -129,7 +174,14 @@ def rejection_rate(posterior, theta, lr, rng, batch_size=1):
     return float(1 - np.exp(np.minimum(log_ratio, 0)).mean())
 
 
-def importance_sample(posterior, mean, covariance, size, rng, freedom=15):
+def importance_sample(
+    posterior: Posterior,
+    mean: Sequence[float] | np.ndarray,
+    covariance: Sequence | np.ndarray,
+    size: int,
+    rng: np.random.Generator,
+    freedom: float = 15,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return draws of shape (size, d) from near the posterior, and their weights.
 
     The draws are from a multivariate t of this mean, scale and degrees of freedom;

@@ -39,7 +39,7 @@ def halving(t):
     return 0.5 ** (t / 10)
 
 
-halving.__module__ = 'test_rosetta'  # where the process of its own finds it
+halving.__module__ = 'test_code'  # where the process of its own finds it
 half, down = ConstantScheduler(0.5), CosineScheduler(20, 0.5, 0.01)
 steps = MultiFactorScheduler([15, 30], 0.5, 0.5)
 restarts = CosineRestartsScheduler
@@ -257,6 +257,13 @@ def test_what_cannot_be_expressed_is_said():
         assert text.startswith(f'# {library} cannot express this, because its function')
 
 
+def test_a_plan_is_written_as_its_scheduler_with_the_rest_of_it():
+    for library in LIBRARIES:
+        for run in (40, 'epoch', 10), (4, 'update', 7):
+            plan = Plan(down, *run)
+            assert code(plan, library) == code(down, library, *run)
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match=r"library must be one of .*, got 'jax'"):
         code(half, 'jax', 40)
@@ -265,7 +272,7 @@ def test_bad_arguments():
     with pytest.raises(ValueError, match=r'num_epochs must be .* got 0'):
         code(half, 'torch', 0)
     for other in PlateauScheduler(), lambda t: 0.5:
-        with pytest.raises(TypeError, match=r'scheduler must be one of .*, got'):
+        with pytest.raises(ValueError, match=r'scheduler must be one of .*, got'):
             code(other, 'torch', 40)
 
     class Own(CosineScheduler):
@@ -274,7 +281,7 @@ def test_bad_arguments():
 
     for other in Own(40), WarmupScheduler(Own(40), 5):
         for library in LIBRARIES:
-            with pytest.raises(TypeError, match=r'made of d2l_ext.schedulers alone'):
+            with pytest.raises(ValueError, match=r'made of d2l_ext.schedulers alone'):
                 code(other, library, 40)
 
 

@@ -54,7 +54,7 @@ def test_what_is_not_finite_is_told_not_iterated():
         (lambda: distance([0], [1]), 'before must not be all 0'),
         (lambda: distance([1], [1, 2]), r'\(1,\) and \(2,\)'),
         (lambda: svcca(np.ones((3, 2)), np.ones((4, 2))), r'\(3, 2\) and \(4, 2\)'),
-        (lambda: svcca(np.eye(2), np.eye(2), 0), 'kept must be .*, got 0'),
+        (lambda: svcca(np.eye(2), np.eye(2), 0), 'share must be .*, got 0'),
         (lambda: probes.load('constant_0.3'), "'constant_0.3' is not probed"),
     ],
 )
@@ -67,11 +67,11 @@ def test_svcca_sees_through_any_change_of_basis_and_no_further():
     rng = np.random.default_rng(0)
     signal, noise, other = rng.standard_normal((3, 4000, 4))
     turned = signal @ rng.standard_normal((4, 4)) + 7
-    assert svcca(signal, turned, kept=1) == pytest.approx(1)
+    assert svcca(signal, turned, share=1) == pytest.approx(1)
     assert svcca(signal, other) < 0.05
     # half of the directions in common; of the others, none
     assert svcca(
-        np.hstack([signal, noise]), np.hstack([signal, other]), kept=1
+        np.hstack([signal, noise]), np.hstack([signal, other]), share=1
     ) == pytest.approx(0.5, abs=0.05)
     # correlation 1 / sqrt(2), as the noise is as large as the signal
     assert svcca(signal, signal + noise) == pytest.approx(0.5**0.5, abs=0.03)
@@ -90,7 +90,7 @@ def test_directions_that_hold_little_do_not_count():
     faint = [1e-3 * rng.standard_normal((1000, 1)) for _ in range(2)]
     before, after = (np.hstack([signal, each]) for each in faint)
     assert svcca(before, after) == pytest.approx(1)
-    assert svcca(before, after, kept=1) == pytest.approx(2 / 3, abs=0.05)
+    assert svcca(before, after, share=1) == pytest.approx(2 / 3, abs=0.05)
 
 
 def small(kind):

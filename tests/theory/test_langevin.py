@@ -182,6 +182,14 @@ def test_the_rejection_rate_is_metropolis_and_hastings():
     assert 0.2 < np.mean(rates) < 0.9
 
 
+def test_a_batch_is_a_whole_number_of_examples():
+    rng, start = np.random.default_rng(0), np.zeros((1, 2))
+    with pytest.raises(ValueError, match=r'batch_size must be a whole number .* 0\.5'):
+        rejection_rate(MIXTURE, start, 0.1, rng, batch_size=0.5)
+    with pytest.raises(ValueError, match=r'batch_size must be a whole number .* 0\.5'):
+        next(sample(MIXTURE, start, ConstantScheduler(), 3, rng, batch_size=0.5))
+
+
 def test_bad_data_is_refused():
     with pytest.raises(ValueError, match='X must be a sequence of finite numbers'):
         Mixture([1.0, float('nan')])

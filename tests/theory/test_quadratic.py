@@ -23,6 +23,7 @@ from d2l_ext.theory import (
     noise_floor,
     spectrum,
     stability_line,
+    update_by_update,
 )
 from d2l_ext.theory._moments import second_moments
 
@@ -60,19 +61,10 @@ def test_agrees_with_simulated_sgd_within_its_error(momentum, updates, batch_siz
 
 
 def one_by_one(lrs, updates, curvatures, noise, start, momentum, batch_size, scale):
-    """Return E[x^2] after each rate from the covariance of (x, v), update by update."""
-    moments = []
-    covariance = np.zeros((len(curvatures), 2, 2))
-    covariance[:, 0, 0] = start**2
-    for lr, s in zip(lrs, scale, strict=True):
-        slope = lr * s * curvatures
-        turn = np.full((len(curvatures), 2, 2), momentum)
-        turn[:, 0, 0], turn[:, 1, 0] = 1 - slope, -slope
-        added = lr**2 * s * curvatures * noise**2 / batch_size
-        for _ in range(updates):
-            covariance = turn @ covariance @ turn.swapaxes(1, 2) + added[:, None, None]
-        moments.append(covariance[:, 0, 0])
-    return np.array(moments)
+    """Return E[x^2] after each rate, by the definition of the problem."""
+    lrs, scale = np.repeat(lrs, updates), np.repeat(scale, updates)
+    rest = curvatures, noise, start, momentum, batch_size, scale
+    return update_by_update(lrs, *rest)[updates - 1 :: updates]
 
 
 @pytest.mark.parametrize('momentum', [0.0, 0.5, 0.95])
@@ -98,6 +90,30 @@ def test_the_same_however_long_the_stretches(monkeypatch, momentum, largest):
     arguments = np.full(101, 0.7), 1, CURVATURES, 0.3, 2.0, momentum, 4, scale
     exact = second_moments(*arguments)
     np.testing.assert_allclose(exact, one_by_one(*arguments), rtol=1e-9)
+
+
+@pytest.mark.parametrize('momentum', [0.0, 0.9])
+def test_the_definition_is_the_covariance_of_place_and_velocity(momentum):
+    """The same three moments as products of matrices, C <- T C T' + noise."""
+    lrs, scale = np.linspace(1.2, 0, 50), np.linspace(1.5, 1, 50)
+    covariance = np.zeros((20, 2, 2))
+    covariance[:, 0, 0] = 4
+    moments = update_by_update(lrs, CURVATURES, 0.3, 2.0, momentum, 4, scale)
+    for lr, s, expected in zip(lrs, scale, moments, strict=True):
+        turn = np.full((20, 2, 2), momentum)
+        turn[:, 1, 0] = -lr * s * CURVATURES
+        turn[:, 0, 0] = 1 + turn[:, 1, 0]
+        added = lr**2 * s * CURVATURES * 0.3**2 / 4
+        covariance = turn @ covariance @ turn.swapaxes(1, 2) + added[:, None, None]
+        np.testing.assert_allclose(covariance[:, 0, 0], expected, rtol=1e-9)
+
+
+def test_the_loss_is_that_of_the_definition():
+    lrs, scale = np.linspace(1.2, 0, 50), np.linspace(1.5, 1, 50)
+    problem = CURVATURES, 0.3, 2.0, 0.9, 4, scale
+    expected = scale * (update_by_update(lrs, *problem) @ CURVATURES) / 2
+    np.testing.assert_allclose(expected_loss(lrs, 1, *problem), expected, rtol=1e-9)
+    assert update_by_update([], CURVATURES).shape == (0, 20)
 
 
 def test_one_curvature_one_update_by_hand():
@@ -225,6 +241,12 @@ def test_bad_numbers_of_an_explorer_are_refused():
             consequence_panels(ConstantScheduler(0.5), 40, **arguments)
 
 
+def test_a_spectrum_has_two_ends():
+    for shape in 'even', 'power law':
+        with pytest.raises(ValueError, match='size must be a whole number >= 2, got 1'):
+            spectrum(100, shape, size=1)
+
+
 def test_no_rates_no_losses():
     assert expected_loss([]).shape == (0,)
     assert second_moments([], 1, CURVATURES, 0.1).shape == (0, 20)
@@ -270,6 +292,13 @@ def test_the_directions_of_what_has_diverged_end():
     steepest = panel.lines['steepest direction'][1]
     assert np.isnan(steepest[-1]) and not np.isnan(steepest[~gone]).any()
     assert 'diverge in epoch 1;' in panel.note
+
+
+def test_a_plan_has_the_consequences_of_its_scheduler():
+    run = CosineScheduler(40, 0.5), 40, 'update', 7
+    ours, theirs = (consequence_panels(*given) for given in ([Plan(*run)], run))
+    assert [panel.note for panel in ours] == [panel.note for panel in theirs]
+    assert ours[0].plan == Plan(*run)
 
 
 def test_the_stability_line_is_counted_in_words():

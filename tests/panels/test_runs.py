@@ -1,10 +1,14 @@
-"""Planned rates, and what a run really applied beside them."""
+"""What a run really applied beside its plan, and several seeds as means and bands."""
+
+import math
 
 import numpy as np
 import pytest
 
 from d2l_ext import experiments
-from d2l_ext.panels import applied_panel, schedule_panel
+from d2l_ext.panels import applied_panel, band_panels, range_panel
+from d2l_ext.plan import Plan
+from d2l_ext.plots import figure
 from d2l_ext.schedulers import (
     CosineScheduler,
     MultiFactorScheduler,
@@ -16,16 +20,6 @@ from d2l_ext.training import History
 
 def history(lr, num_epochs=2, batches=3):
     return History({'num_epochs': num_epochs, 'batches_per_epoch': batches}, lr=lr)
-
-
-@pytest.mark.parametrize(('steps', 'points'), [(3, 6), (1500, 4501)])
-def test_a_long_staircase_keeps_its_steps(steps, points):
-    values = np.linspace(1, 0, steps).repeat(4500 // steps)
-    panel = schedule_panel(lambda t: values[t], 1, 'update', len(values))
-    x, y = panel.lines['learning rate']
-    middles = (np.arange(len(values)) + 0.5) / len(values)
-    np.testing.assert_allclose(np.interp(middles, x, y), values, atol=1 / 2000)
-    assert len(x) == points
 
 
 def test_a_run_as_planned_says_so():
@@ -52,6 +46,21 @@ def test_a_plan_in_updates_is_compared_in_updates():
     run = history([1, 2, 3, 4, 5, 6])
     assert applied_panel(run, lambda t: t + 1, 'update').note == 'Applied as planned.'
     assert 'at update 1 (epoch 0)' in applied_panel(run, lambda t: t + 1).note
+
+
+def test_a_plan_is_compared_in_its_own_unit_and_must_be_as_long_as_the_run():
+    run = history([1, 2, 3, 4, 5, 6])
+    plan = Plan(lambda t: t + 1, 2, 'update', 3)
+    panel = applied_panel(run, plan)
+    assert panel.note == 'Applied as planned.' and panel.plan is plan
+    by_epoch = Plan(lambda t: 0.5, 2)  # whatever the updates of its epochs
+    assert applied_panel(history([0.5] * 6), by_epoch).note == 'Applied as planned.'
+    with pytest.raises(ValueError, match='batches_per_epoch must be 3, as in the run'):
+        applied_panel(run, Plan(plan.scheduler, 2, 'update', 4))
+    with pytest.raises(ValueError, match=r'num_epochs must be left out .* be its 5'):
+        applied_panel(run, Plan(plan.scheduler, 5))
+    with pytest.raises(ValueError, match=r"per must be left out .* its 'epoch'"):
+        applied_panel(run, by_epoch, 'update')
 
 
 @pytest.mark.parametrize('done', [0, 4])
@@ -89,3 +98,43 @@ def test_our_runs_apply_what_was_planned():
     for run in experiments.load('cosine_0.3'):
         panel = applied_panel(run, CosineScheduler(30, 0.3, 0.01))
         assert panel.note == 'Applied as planned.'
+
+
+# Several seeds
+
+
+def runs(*losses):
+    return [History({}, list(loss), [0.5] * 9, [0.1] * len(loss)) for loss in losses]
+
+
+def test_a_band_is_the_mean_and_a_standard_deviation():
+    loss, accuracy = band_panels({'a': runs((3, 2, 1), (5, 2, 2), (4, 2, 6))})
+    x, low, high = loss.bands['a']
+    assert x.tolist() == loss.lines['a'][0].tolist() == [1, 2, 3]
+    assert loss.lines['a'][1].tolist() == [4, 2, 3]
+    sd = np.std([[3, 2, 1], [5, 2, 2], [4, 2, 6]], axis=0, ddof=1)
+    assert low == pytest.approx(np.array([4, 2, 3]) - sd)
+    assert high == pytest.approx(np.array([4, 2, 3]) + sd)
+    assert loss.xlim == accuracy.xlim == (0, 3)
+
+
+def test_seeds_that_ended_early_leave_the_others():
+    (loss, _) = band_panels({'a': runs((3, 2, 1), (5, 4), (4, math.nan))})
+    assert loss.lines['a'][1].tolist() == [4, 3, 1]
+    assert np.isnan(loss.bands['a'][1]).tolist() == [False, False, True]
+
+
+def test_one_seed_has_no_band_and_late_epochs_can_be_shown_alone():
+    panels = band_panels({'a': runs((9, 2, 1)), 'b': runs((8, 1))}, since=2, note='x')
+    assert panels[0].bands == {}
+    assert panels[0].lines['a'][1].tolist() == [2, 1]
+    assert panels[0].lines['b'][0].tolist() == [2]
+    assert panels[0].xlim == (1, 3)
+    assert [panel.note for panel in panels] == ['x', '']
+    assert 'x' in repr(figure(*panels))
+    assert band_panels({'a': runs((9, 2, 1))}, since=7)[0].lines['a'][0].size == 0
+
+
+def test_a_range_panel_needs_a_test():
+    with pytest.raises(ValueError, match=r'tests must be one range test .* got \[\]'):
+        range_panel([])

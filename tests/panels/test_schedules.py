@@ -1,0 +1,47 @@
+"""Planned rates as a staircase, of a scheduler or of a Plan."""
+
+import numpy as np
+import pytest
+
+from d2l_ext.panels import schedule_panel
+from d2l_ext.plan import Plan
+from d2l_ext.schedulers import CosineScheduler, SquareRootScheduler
+
+
+@pytest.mark.parametrize(('steps', 'points'), [(3, 6), (1500, 4501)])
+def test_a_long_staircase_keeps_its_steps(steps, points):
+    values = np.linspace(1, 0, steps).repeat(4500 // steps)
+    panel = schedule_panel(lambda t: values[t], 1, 'update', len(values))
+    x, y = panel.lines['learning rate']
+    middles = (np.arange(len(values)) + 0.5) / len(values)
+    np.testing.assert_allclose(np.interp(middles, x, y), values, atol=1 / 2000)
+    assert len(x) == points
+
+
+@pytest.mark.parametrize('run', [(4,), (4, 'update', 5)])
+def test_a_plan_is_shown_as_its_scheduler_with_the_rest_of_it(run):
+    plan = Plan(SquareRootScheduler(1.0), *run)
+    ours, theirs = schedule_panel(plan), schedule_panel(plan.scheduler, *run)
+    assert ours.plan is plan and theirs.plan == plan
+    assert ours.note == theirs.note
+    for a, b in zip(ours.lines['SquareRootScheduler'], theirs.lines.popitem()[1]):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_plans_of_both_units_share_an_axis_of_epochs():
+    plans = {
+        'epochs': Plan(CosineScheduler(40, 0.5), 40),
+        'updates': Plan(CosineScheduler(40, 0.5), 40, 'update', 2),
+    }
+    panel = schedule_panel(plans)
+    assert panel.plan is None
+    assert [panel.lines[label][0][-1] for label in plans] == [40, 40]
+    assert 'updates: starts at 0.5' in panel.note
+    assert 'reached after 40 of 80 updates (50 % of the run)' in panel.note
+
+
+def test_a_scheduler_without_its_run_and_a_plan_with_another_are_refused():
+    with pytest.raises(ValueError, match='num_epochs must be given with a scheduler'):
+        schedule_panel(SquareRootScheduler())
+    with pytest.raises(ValueError, match=r"per must be left out .* got 'update'"):
+        schedule_panel(Plan(SquareRootScheduler(), 3), per='update')
