@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from d2l_ext import data
+from d2l_ext.data import fashion_mnist as data
 from d2l_ext.data import load_fashion_mnist, make_mini
 
 IMAGES = 'train-images-idx3-ubyte'
@@ -138,7 +138,7 @@ def child(code):
     """Start a Python process in which the small set is the full one, and run code."""
     start = f"""
 import json, pathlib
-from d2l_ext import data
+from d2l_ext.data import fashion_mnist as data
 data.FILES['full'] = json.loads({json.dumps(data.FILES['full'])!r})
 data.DEBIAN = pathlib.Path({str(data.DEBIAN)!r})
 """

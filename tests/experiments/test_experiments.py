@@ -80,7 +80,9 @@ def test_the_used_up_object_is_a_constant_rate_bit_for_bit():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
+    """An empty folder for recordings, with one for those of cosine_0.3 in it."""
     monkeypatch.setattr(store, 'RUNS', tmp_path)
+    (tmp_path / 'cosine_0.3').mkdir()
     return tmp_path
 
 
@@ -145,7 +147,7 @@ def test_a_recording_of_another_recipe_is_refused(folder, hashed, key, value):
     if hashed:
         store.save(other, 'cosine_0.3', 0)
     other.recipe[key] = value
-    other.save(folder / 'cosine_0.3-0.json')
+    other.save(folder / 'cosine_0.3/0.json')
     with pytest.raises(
         ValueError, match=f'another recipe: {key} is .* record it again'
     ):
@@ -153,8 +155,8 @@ def test_a_recording_of_another_recipe_is_refused(folder, hashed, key, value):
 
 
 def test_a_damaged_file_is_named(folder):
-    (folder / 'cosine_0.3-0.json').write_text('{"recipe": {}, "lr": [')
-    with pytest.raises(ValueError, match=r'cosine_0\.3-0\.json: .*record it again'):
+    (folder / 'cosine_0.3/0.json').write_text('{"recipe": {}, "lr": [')
+    with pytest.raises(ValueError, match=r'cosine_0\.3.0\.json: .*record it again'):
         load('cosine_0.3')
 
 
@@ -164,8 +166,9 @@ def test_seeds_come_in_order_and_names_do_not_mix(folder):
     torch = history('cosine_0.3', 1)
     torch.recipe['backend'] = 'torch'
     store.save(torch, 'cosine_0.3', 1, 'torch')
-    (folder / 'cosine_0.3-1.json.123-4.part').write_text('{')
-    (folder / 'warmup_cosine_0.3-7.json').write_text('{')
+    (folder / 'cosine_0.3/1.json.123-4.part').write_text('{')
+    (folder / 'warmup_cosine_0.3').mkdir()
+    (folder / 'warmup_cosine_0.3/7.json').write_text('{')
     assert [run.recipe['seed'] for run in load('cosine_0.3')] == [0, 2, 10]
     assert [run.recipe['backend'] for run in load('cosine_0.3', 'torch')] == ['torch']
 

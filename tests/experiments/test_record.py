@@ -25,7 +25,7 @@ pytest.importorskip('joblib')
 
 ROOT = pathlib.Path(__file__).parents[2]
 NAMES = ['constant_0.3', 'cosine_0.3', 'factor_0.3']
-RUNS = {f'{name}-{seed}.json' for name in NAMES for seed in (0, 1)}
+RUNS = {f'{name}/{seed}.json' for name in NAMES for seed in (0, 1)}
 
 # Made in the time of PAUSE, and each one leaves a line in LOG
 FAKE = """
@@ -42,9 +42,9 @@ fake.run = run
 """
 DRIVER = """
 import pathlib, sys
-from d2l_ext import experiments, recordings
+from d2l_ext.experiments import __main__, store
 store.RUNS = pathlib.Path(sys.argv[1])
-sys.exit(experiments.main(sys.argv[2:]))
+sys.exit(__main__.main(sys.argv[2:]))
 """
 
 
@@ -74,7 +74,9 @@ def end(process, status=0):
 
 
 def files(folder):
-    return {path.name for path in folder.iterdir()} - {'.claims'}
+    """Return what lies in the folders of recipes: claims lie beside them."""
+    found = (file.relative_to(folder) for file in folder.rglob('*') if file.is_file())
+    return {file.as_posix() for file in found if file.parts[0] != '.claims'}
 
 
 def log(folder):
@@ -133,8 +135,8 @@ def test_what_is_missing_is_run_and_kept(folder, fake, capsys):
 
 def test_what_another_recorder_makes_is_left_to_it(folder, fake, capsys):
     script = (
-        'import pathlib, sys; from d2l_ext import recordings\n'
-        'recordings.RUNS = pathlib.Path(sys.argv[1])\n'
+        'import pathlib, sys; from d2l_ext.experiments import store\n'
+        'store.RUNS = pathlib.Path(sys.argv[1])\n'
         'with store.Claims() as claims:\n'
         '    print(claims.take("cosine_0.3", 1), claims.take("cosine_0.3", 1, "torch"),'
         ' flush=True)\n'
@@ -186,7 +188,7 @@ def test_a_full_disk_is_waited_for(folder, fake, monkeypatch, capsys):
     monkeypatch.setattr(time, 'sleep', slept.append)
     record.record(['cosine_0.3'], [0])
     assert slept == [record.PATIENCE] * 2
-    assert files(folder) == {'cosine_0.3-0.json'}
+    assert files(folder) == {'cosine_0.3/0.json'}
     assert len(fake) == 1
     assert capsys.readouterr().out.count('No space left on device: make room') == 2
 
@@ -255,7 +257,7 @@ def test_a_killed_recorder_leaves_what_is_finished_and_blocks_nobody(
     killed.communicate()
     done = files(folder)
     assert 0 < len(done) < 6
-    for name in {path.rpartition('-')[0] for path in done}:
+    for name in {path.rpartition('/')[0] for path in done}:
         assert store.load(name)
     end(start(folder, 'record', *NAMES, '--seeds', '2'))
     assert files(folder) == RUNS
