@@ -59,6 +59,9 @@ FILES = {
     },
 }
 
+# How many images each has, to train with and to test with
+SIZES = {'mini': (6_000, 1_000), 'full': (60_000, 10_000)}
+
 MINI = Path(__file__).parent / 'mini'
 DEBIAN = Path('/usr/share/datasets/fashion-mnist')
 
