@@ -20,8 +20,10 @@ from d2l_ext.theory.curvature import distance, largest_eigenvalue, svcca
 from d2l_ext.training.learner import xavier
 from d2l_ext.training.recipe import Recipe
 
-NAMES = 'start_0.5', 'warmup_start_0.5'
-NAMES += 'plain_0.05_0', 'plain_0.05_94', 'plain_0.08_0', 'plain_0.08_94'
+NAMES = (
+    'start_0.5', 'warmup_start_0.5',
+    'plain_0.05_0', 'plain_0.05_94', 'plain_0.08_0', 'plain_0.08_94',
+)  # fmt: skip
 EXAMPLES = 500  # of the training set: the loss whose curvature is measured
 IN_FIRST_EPOCH = 12, 24, 47  # updates; then at the end of every epoch
 LAST_EPOCH = 7

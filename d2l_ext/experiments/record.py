@@ -68,7 +68,9 @@ def record(
                 _save(history, name, seed, backend)
                 claims.drop(name, seed, backend)
                 progress.show((name, seed), history)
-    return sum(not store.path(*run, backend).exists() for run in progress.left)
+    return sum(
+        not store.path(name, seed, backend).exists() for name, seed in progress.left
+    )
 
 
 def compute(
