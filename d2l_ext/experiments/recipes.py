@@ -177,7 +177,7 @@ NAMES = {recipe: name for name, recipe in RECIPES.items()}
 BY_RATIO = 'base_lr', 'batch_size', 'final_lr', 'pwr'
 
 
-def nearest(family, **settings):
+def nearest(family: str, **settings: float) -> tuple[dict[str, float], str]:
     """Return the recipe of a family of `ATLAS` that is nearest to `settings`.
 
     Returns its settings, as a dict, and its name. Distances are differences, or ratios
