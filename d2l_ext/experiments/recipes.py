@@ -57,7 +57,7 @@ MINI = {
     ),
 }
 
-# The section itself: all of Fashion-MNIST, 40 epochs, its own base rates
+# The section itself: all of Fashion-MNIST, 40 epochs, the book's base rates
 COSINE = CosineScheduler(40, 0.5, 0.01)
 # rounded, as the last digits of a sum depend on the machine and on the Python
 COSINE_MEAN = round(sum(map(COSINE, range(40))) / 40, 9)

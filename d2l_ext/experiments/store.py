@@ -2,7 +2,7 @@
 
 A file FOLDER/SEED.json in `RUNS` holds one run, and in it the recipe with its content
 hash. Nothing is read that is not of the recipe it was asked for. `averaged` and
-`probes` keep their runs by the same functions, in folders of their own.
+`probes` write and read their runs by the same functions, in other folders.
 """
 
 import dataclasses
@@ -51,7 +51,7 @@ def batches_per_epoch(recipe: Recipe) -> int:
 
 
 def path(name: str, seed: int, backend: str = 'mxnet') -> pathlib.Path:
-    """Return where the run of the recipe `name` with `seed` is kept.
+    """Return the file of the run of the recipe `name` with `seed`, there or not.
 
     >>> path('cosine_0.3', 2, 'torch').parts[-2:]
     ('cosine_0.3.torch', '2.json')
