@@ -1,25 +1,40 @@
-"""What notebooks read: the book's printed results, our source, recorded answers."""
+"""What notebooks show: our source, and recorded answers of a framework."""
 
 import functools
 import importlib.metadata
 import importlib.util
 import inspect
 import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
 from d2l_ext.experiments.store import ANSWERS
 from d2l_ext.training._files import write_whole
 
 
 class Source:
-    """The source of a class or function of the package, as a notebook shows it."""
+    """The source of a class or function of the package, as a notebook shows it.
 
-    def __init__(self, thing):
-        self.code = inspect.getsource(thing).rstrip()
+    Raises ValueError for what is neither, and for what was written in no file.
 
-    def __repr__(self):
+    >>> from d2l_ext.experiments.book import book_results
+    >>> print(f'{Source(book_results)}'.partition(' ->')[0])
+    def book_results()
+    """
+
+    def __init__(self, thing: type | Callable):
+        try:
+            self.code = inspect.getsource(thing).rstrip()
+        except (OSError, TypeError) as error:
+            raise ValueError(
+                f'thing must be a class or function that stands in a file, got {thing!r}'
+            ) from error
+
+    def __repr__(self) -> str:
         return self.code
 
-    def _repr_markdown_(self):
+    def _repr_markdown_(self) -> str:
         return f'```python\n{self.code}\n```'
 
 
@@ -30,23 +45,27 @@ class Recorded:
     the same arguments; elsewhere they return what was recorded of the same call, None
     if that is nothing. Answers are what JSON has; a function among the arguments goes
     by its name. `module` is the framework, or None; `version` the one that answered.
+    Answers are read from the file `path` and saved there.
+
+    Raises OSError where the framework is missing and has no recorded answers;
+    ValueError when a function that is called answers what JSON has not.
     """
 
-    def __init__(self, framework, path=None):
+    def __init__(self, framework: str, path: pathlib.Path | None = None):
         self.framework = framework
         self.path = path or ANSWERS / f'{framework}.json'
-        self.module = None
+        self.module: Any = None
         if importlib.util.find_spec(framework):
             self.module = importlib.import_module(framework)
             self.version, self.answers = importlib.metadata.version(framework), {}
         else:
             self.version, self.answers = json.loads(self.path.read_text('utf-8'))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         how = 'asked' if self.module else 'as recorded'
         return f'{self.framework} {self.version}, {how}'
 
-    def __call__(self, function):
+    def __call__(self, function: Callable) -> Callable:
         """Return `function`, with recorded answers where it cannot be run."""
 
         @functools.wraps(function)
@@ -61,7 +80,7 @@ class Recorded:
 
         return answer
 
-    def save(self):
+    def save(self) -> None:
         """Record all answers so far, and who gave them."""
         lines = [
             f'{json.dumps(call)}: {json.dumps(answer)}'

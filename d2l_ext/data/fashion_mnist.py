@@ -3,12 +3,12 @@
 import hashlib
 import http.client
 import os
-import sys
 import tempfile
 import time
 import urllib.request
 import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,9 @@ FILES = {
     },
 }
 
+# How many images each has, to train with and to test with
+SIZES = {'mini': (6_000, 1_000), 'full': (60_000, 10_000)}
+
 MINI = Path(__file__).parent / 'mini'
 DEBIAN = Path('/usr/share/datasets/fashion-mnist')
 
@@ -78,7 +81,11 @@ REMEDY = """What helps, any one of these:
   - subset='mini', which ships with d2l_ext and needs no download"""
 
 
-def load_fashion_mnist(subset='mini', cache=None, mirrors=MIRRORS):
+def load_fashion_mnist(
+    subset: str = 'mini',
+    cache: str | os.PathLike | None = None,
+    mirrors: Sequence[str] = MIRRORS,
+) -> tuple[np.ndarray, ...]:
     """Return Fashion-MNIST as (train images, train labels, test images, test labels).
 
     Images are uint8 of shape (n, 28, 28), 0 for black to 255 for white; labels are
@@ -89,7 +96,7 @@ def load_fashion_mnist(subset='mini', cache=None, mirrors=MIRRORS):
         (60,000 / 10,000). The full set is looked for in the folder named by the
         environment variable D2L_EXT_DATA, in the cache, in Debian's folder and in
         gluon's, and else fetched (31 MB). A file counts only if its SHA-256 is right.
-    cache: folder in which fetched files are kept, unpacked (`cache_folder()`)
+    cache: folder for fetched files, unpacked; None is `cache_folder()`
     mirrors: base addresses to fetch from, tried in order; () never connects
 
     Raises ValueError for another subset, OSError if a file cannot be had: the
@@ -111,13 +118,17 @@ def load_fashion_mnist(subset='mini', cache=None, mirrors=MIRRORS):
         if subset == 'mini':
             contents = _shipped(name, size, sha256)
         else:
-            contents = _find(name, size, sha256, cache, mirrors)
+            contents = _searched(name, size, sha256, cache, mirrors)
         arrays.append(_array(contents))
     return tuple(arrays)
 
 
-def cache_folder():
-    """Return the folder that keeps fetched files: d2l_ext in the user's cache."""
+def cache_folder() -> Path:
+    """Return the folder for fetched files: d2l_ext in the user's cache.
+
+    >>> cache_folder().name
+    'd2l_ext'
+    """
     root = os.environ.get('XDG_CACHE_HOME') or os.environ.get('LOCALAPPDATA')
     return Path(root or '~/.cache').expanduser() / 'd2l_ext'
 
@@ -139,7 +150,7 @@ def _shipped(name, size, sha256):
         ) from error
 
 
-def _find(name, size, sha256, cache, mirrors):
+def _searched(name, size, sha256, cache, mirrors):
     """Contents of one file of the full set, from the first place that has it right."""
     tried = []
     cached = cache / name
@@ -154,7 +165,7 @@ def _find(name, size, sha256, cache, mirrors):
             replace = replace or path == cached
         else:
             if replace:
-                _keep(cached, contents)
+                _write_cache(cached, contents)
             return contents
     for mirror in mirrors:
         url = f'{mirror}/{name}.gz'
@@ -163,7 +174,7 @@ def _find(name, size, sha256, cache, mirrors):
         except (OSError, ValueError, http.client.HTTPException) as error:
             tried.append(f'{url}: {str(error) or type(error).__name__}')
         else:
-            _keep(cached, contents)
+            _write_cache(cached, contents)
             return contents
     places = '\n  '.join(tried)
     raise OSError(
@@ -173,9 +184,9 @@ def _find(name, size, sha256, cache, mirrors):
 
 
 def _local_paths(name, cache):
-    own = os.environ.get('D2L_EXT_DATA')
+    chosen = os.environ.get('D2L_EXT_DATA')
     gluon = Path(os.environ.get('MXNET_HOME') or '~/.mxnet').expanduser()
-    folders = [Path(own).expanduser()] if own else []
+    folders = [Path(chosen).expanduser()] if chosen else []
     folders += [cache, DEBIAN, gluon / 'datasets' / 'fashion-mnist']
     return [folder / f'{name}{end}' for folder in folders for end in ('', '.gz')]
 
@@ -192,63 +203,61 @@ def _verified(raw, size, sha256):
         try:
             raw = zlib.decompressobj(wbits=31).decompress(raw, size + 1)
         except zlib.error as error:
-            found = hashlib.sha256(raw).hexdigest()
+            digest = hashlib.sha256(raw).hexdigest()
             raise ValueError(
-                f'damaged gzip file, {len(raw)} bytes with SHA-256 {found} ({error})'
+                f'damaged gzip file, {len(raw)} bytes with SHA-256 {digest} ({error})'
             ) from error
     if len(raw) > size:
         raise ValueError(f'more than {size} bytes')
-    found = hashlib.sha256(raw).hexdigest()
-    if found != sha256:
-        raise ValueError(f'{len(raw)} bytes with SHA-256 {found}, expected {sha256}')
+    digest = hashlib.sha256(raw).hexdigest()
+    if digest != sha256:
+        raise ValueError(f'{len(raw)} bytes with SHA-256 {digest}, expected {sha256}')
     return raw
 
 
+# Not pooch's: it begins a broken download anew, and ends without a cache to write to
 def _download(url, size, tries=6, pause=1, timeout=15):
     """Bytes behind `url`; a connection that breaks is taken up where it broke.
 
     The parts stay in memory: nothing half-fetched is ever on disk, and several
     processes fetching at once know nothing of each other.
     """
+    from tqdm import tqdm
+
     raw = bytearray()
     version = None
-    for _ in range(tries):
-        request = urllib.request.Request(url)
-        if raw:
-            time.sleep(pause)
-            request.add_header('Range', f'bytes={len(raw)}-')
-            if version:
-                request.add_header('If-Range', version)
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as response:
-                if response.status != 206:  # the whole file, whatever was asked
-                    raw.clear()
-                version = response.headers['ETag']
-                total = len(raw) + int(response.headers['Content-Length'] or 0)
-                while chunk := response.read(1 << 16):
-                    raw += chunk
-                    if len(raw) > size:
-                        raise ValueError(f'more than {size} bytes')
-                    _show_progress(url, len(raw), total)
-            if len(raw) >= total:
-                return bytes(raw)
-            reason = 'connection broke'
-        except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
-            # A server that sent nothing at all is no better than the next mirror
-            if not raw:
-                raise
+    with tqdm(desc=url.rpartition('/')[2], unit='B', unit_scale=True) as bar:
+        for _ in range(tries):
+            request = urllib.request.Request(url)
+            if raw:
+                time.sleep(pause)
+                request.add_header('Range', f'bytes={len(raw)}-')
+                if version:
+                    request.add_header('If-Range', version)
+            try:
+                with urllib.request.urlopen(request, timeout=timeout) as response:
+                    if response.status != 206:  # the whole file, whatever was asked
+                        raw.clear()
+                    version = response.headers['ETag']
+                    total = len(raw) + int(response.headers['Content-Length'] or 0)
+                    bar.total = total
+                    while chunk := response.read(1 << 16):
+                        raw += chunk
+                        if len(raw) > size:
+                            raise ValueError(f'more than {size} bytes')
+                        bar.update(len(raw) - bar.n)
+                if len(raw) >= total:
+                    return bytes(raw)
+                reason = 'connection broke'
+            except (OSError, http.client.HTTPException) as error:
+                reason = str(error) or type(error).__name__
+                # A server that sent nothing at all is no better than the next mirror
+                if not raw:
+                    raise
     raise ConnectionError(f'{reason} ({len(raw)} bytes after {tries} tries)')
 
 
-def _show_progress(url, done, total):
-    share = min(done / total, 1) if total else 0
-    bar = f'[{"#" * int(30 * share):30}] {share:4.0%} {done / 1e6:5.1f} MB'
-    end = '\n' if share == 1 else ''
-    print(f'\r{url.rpartition("/")[2]:26} {bar}', end=end, file=sys.stderr, flush=True)
-
-
-def _keep(path, contents):
+def _write_cache(path, contents):
     """Put verified contents into the cache in one step; a full disk is no error."""
     part = None
     try:

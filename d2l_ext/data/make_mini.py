@@ -1,11 +1,14 @@
-"""Draw the shipped mini set from the full Fashion-MNIST: python -m d2l_ext.data.make_mini.
+"""Draw the shipped mini set from the full Fashion-MNIST.
 
-Prints what `data.FILES['mini']` has to say of the files written.
+    python -m d2l_ext.data.make_mini [--folder FOLDER]
+
+Prints what `fashion_mnist.FILES['mini']` has to say of the files written.
 """
 
 import argparse
 import gzip
 import hashlib
+import os
 import pprint
 from pathlib import Path
 
@@ -14,7 +17,9 @@ import numpy as np
 from d2l_ext.data.fashion_mnist import FILES, LABELS, MINI, load_fashion_mnist
 
 
-def draw(labels, per_class, random):
+def draw(
+    labels: np.ndarray, per_class: int, random: np.random.RandomState
+) -> np.ndarray:
     """Return sorted indices of `per_class` examples of every class in `labels` (n,).
 
     Sorted, the draw keeps the mixed order of the full set.
@@ -27,8 +32,16 @@ def draw(labels, per_class, random):
     return np.sort(np.concatenate(chosen))
 
 
-def make_mini(folder, per_class=(600, 100), seed=0):
-    """Write the four gzipped idx files to `folder`; return their sizes and hashes."""
+def make_mini(
+    folder: str | os.PathLike, per_class: tuple[int, int] = (600, 100), seed: int = 0
+) -> dict[str, tuple[int, str]]:
+    """Write the four gzipped idx files to `folder`; return their sizes and hashes.
+
+    `per_class` is how many images of each class to train with and to test with. Sizes
+    are in bytes, hashes SHA-256, both of the unpacked files.
+
+    Raises OSError where the full set cannot be had.
+    """
     # RandomState: NumPy promises that its stream never changes
     random = np.random.RandomState(seed)
     full = load_fashion_mnist('full')
@@ -36,14 +49,14 @@ def make_mini(folder, per_class=(600, 100), seed=0):
     for images, labels, count in zip(full[::2], full[1::2], per_class, strict=True):
         chosen = draw(labels, count, random)
         arrays += [images[chosen], labels[chosen].astype(np.uint8)]
-    made = {}
+    files = {}
     for name, array in zip(FILES['full'], arrays, strict=True):
         header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, '>i4').tobytes()
         contents = header + array.tobytes()
         packed = gzip.compress(contents, mtime=0)
         (Path(folder) / f'{name}.gz').write_bytes(packed)
-        made[name] = len(contents), hashlib.sha256(contents).hexdigest()
-    return made
+        files[name] = len(contents), hashlib.sha256(contents).hexdigest()
+    return files
 
 
 if __name__ == '__main__':

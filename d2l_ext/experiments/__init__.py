@@ -1,4 +1,9 @@
-"""What is recorded, and what it says. Nothing here loads a framework to read."""
+"""What is recorded, and what it says. Reading needs NumPy alone.
+
+`store` reads recordings and `record` adds what is missing; `recipes` says what each
+name stands for, `statistics`, `tables` and `verdicts` what the runs say, `book` what
+the book does. `averaged` and `probes` record more than a history.
+"""
 
 from d2l_ext.experiments.recipes import RECIPES, nearest
 from d2l_ext.experiments.statistics import difference, failed

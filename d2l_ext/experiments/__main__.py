@@ -1,4 +1,4 @@
-"""Named recipes and their recorded runs: make them, load them, compare them.
+"""Named recipes and their recorded runs: list, record, compare and verify them.
 
     python -m d2l_ext.experiments list
     python -m d2l_ext.experiments show NAME
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> int | None:
     """Run the command line given in this module's docstring; return its exit status."""
     options = _parser().parse_args(arguments)
     try:
@@ -62,16 +62,16 @@ def _parser():
     command(_list, 'name the recipes and count their recordings', names=None)
     command(_show, 'print a recipe and its recorded runs', names=1)
     command(_table, 'print what is recorded, beside controls and the book')
-    making = command(_record, 'run what is not on disk yet')
-    making.add_argument('--seeds', type=int, default=5, help='0, 1, ... (default 5)')
-    making.add_argument('--dask', metavar='ADDRESS', help='workers of this cluster')
-    repeating = command(_verify, 'run a random sample again and compare')
-    repeating.add_argument('--sample', type=int, default=3, help='runs (default 3)')
-    repeating.add_argument('--epochs', type=int, help='compare only the first ones')
-    repeating.add_argument('--seed', type=int, help='draw the same sample again')
-    for working in (making, repeating):
-        working.add_argument('--jobs', type=int, default=1, help='processes at once')
-        working.add_argument('--backend', choices=store.BACKENDS, default='mxnet')
+    recording = command(_record, 'run what is not on disk yet')
+    recording.add_argument('--seeds', type=int, default=5, help='0, 1, ... (default 5)')
+    recording.add_argument('--dask', metavar='ADDRESS', help='workers of this cluster')
+    verifying = command(_verify, 'run a random sample again and compare')
+    verifying.add_argument('--sample', type=int, default=3, help='runs (default 3)')
+    verifying.add_argument('--epochs', type=int, help='compare only the first ones')
+    verifying.add_argument('--seed', type=int, help='draw the same sample again')
+    for parallel in (recording, verifying):
+        parallel.add_argument('--jobs', type=int, default=1, help='processes at once')
+        parallel.add_argument('--backend', choices=store.BACKENDS, default='mxnet')
     return parser
 
 

@@ -57,7 +57,7 @@ MINI = {
     ),
 }
 
-# The section itself: all of Fashion-MNIST, 40 epochs, its own base rates
+# The section itself: all of Fashion-MNIST, 40 epochs, the book's base rates
 COSINE = CosineScheduler(40, 0.5, 0.01)
 # rounded, as the last digits of a sum depend on the machine and on the Python
 COSINE_MEAN = round(sum(map(COSINE, range(40))) / 40, 9)
@@ -177,7 +177,7 @@ NAMES = {recipe: name for name, recipe in RECIPES.items()}
 BY_RATIO = 'base_lr', 'batch_size', 'final_lr', 'pwr'
 
 
-def nearest(family, **settings):
+def nearest(family: str, **settings: float) -> tuple[dict[str, float], str]:
     """Return the recipe of a family of `ATLAS` that is nearest to `settings`.
 
     Returns its settings, as a dict, and its name. Distances are differences, or ratios

@@ -1,4 +1,4 @@
-"""Makes recordings: what is missing, in parallel, each run once.
+"""Records what is missing, in parallel, each run once.
 
 Workers compute runs, in processes of this machine or of a Dask cluster. This process
 alone claims them and writes them, so a worker needs no disk, and whatever ends this
@@ -9,24 +9,35 @@ import contextlib
 import errno
 import importlib
 import itertools
-import math
 import os
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 
+from d2l_ext.data.fashion_mnist import SIZES
 from d2l_ext.experiments import store
+from d2l_ext.training.history import History
+from d2l_ext.training.recipe import Recipe
+
+Batch = list[tuple[str, int, Recipe]]  # name, seed, recipe
 
 # A full disk is tried again after so many seconds
 PATIENCE = 10
 
 
-def record(names, seeds, jobs=1, backend='mxnet', dask=None):
+def record(
+    names: Iterable[str],
+    seeds: Iterable[int],
+    jobs: int = 1,
+    backend: str = 'mxnet',
+    dask: str | None = None,
+) -> int:
     """Run the recipes `names` with each of `seeds`, where that is not on disk yet.
 
     `jobs` processes at once, or those of the Dask cluster at the address `dask`. Prints
     what is done and how long the rest may take. Returns the number of runs that another
-    recorder is making still.
+    recorder is still at.
 
     Raises ValueError for a name or a backend that is none, RuntimeError if a run ends
     by anything but its last epoch or divergence. A full disk is waited for.
@@ -39,11 +50,11 @@ def record(names, seeds, jobs=1, backend='mxnet', dask=None):
     ]
     # what a run costs, about: images seen
     cost = {
-        name: recipe.num_epochs * store.IMAGES[recipe.subset]
+        name: recipe.num_epochs * SIZES[recipe.subset][0]
         for name, recipe in recipes.items()
     }
     progress = _Progress({(name, seed): cost[name] for name, seed in missing})
-    with store.Claims() as claims:
+    with progress.bar, store.Claims() as claims:
 
         def claimed():
             for batch in _batches(missing, recipes, backend):
@@ -57,10 +68,17 @@ def record(names, seeds, jobs=1, backend='mxnet', dask=None):
                 _save(history, name, seed, backend)
                 claims.drop(name, seed, backend)
                 progress.show((name, seed), history)
-    return sum(not store.path(*run, backend).exists() for run in progress.left)
+    return sum(
+        not store.path(name, seed, backend).exists() for name, seed in progress.left
+    )
 
 
-def compute(batches, jobs=1, backend='mxnet', dask=None):
+def compute(
+    batches: Iterable[Batch],
+    jobs: int = 1,
+    backend: str = 'mxnet',
+    dask: str | None = None,
+) -> Iterator[tuple[Batch, list[History]]]:
     """Yield (batch, its histories) in the order in which they are done.
 
     A batch is a list of (name, seed, recipe). Batches are asked for as workers become
@@ -68,7 +86,7 @@ def compute(batches, jobs=1, backend='mxnet', dask=None):
     """
     import joblib
 
-    # joblib must not ask for more than is worked on: what is claimed is being made
+    # joblib must ask for no more than is worked on: who is asked claims it
     options = {'batch_size': 1, 'pre_dispatch': 'n_jobs'}
     where = {'backend': 'loky', 'n_jobs': jobs}
     if dask:
@@ -76,12 +94,12 @@ def compute(batches, jobs=1, backend='mxnet', dask=None):
     with joblib.parallel_config(**where):
         parallel = joblib.Parallel(return_as='generator_unordered', **options)
         yield from parallel(
-            joblib.delayed(_run)(batch, f'd2l_ext.{backend}', os.getpid())
+            joblib.delayed(_computed)(batch, f'd2l_ext.{backend}', os.getpid())
             for batch in batches
         )
 
 
-def _run(batch, backend, recorder):
+def _computed(batch, backend, recorder):
     """Return the batch and its histories: what a worker does."""
     if backend not in sys.modules:
         # read when the framework is imported; one thread gives the same bits everywhere
@@ -147,42 +165,33 @@ def _save(history, name, seed, backend):
 
 
 class _Progress:
-    """Prints a line for each finished run: a bar, and the time the rest may take."""
+    """Prints a line for each finished run, above a bar of the time the rest may take."""
 
     def __init__(self, work):
-        self.work, self.start = work, time.monotonic()
+        from tqdm import tqdm
+
+        self.work = work
         self.done, self.left = [], []
         print(f'runs to make: {len(work)}', flush=True)
+        self.bar = tqdm(
+            total=sum(work.values()),
+            bar_format='{percentage:3.0f}% |{bar:20}| {desc}{remaining} left',
+            smoothing=0,  # the mean speed of all runs so far
+            disable=not work,
+        )
 
     def leave(self, runs):
         """Leave `runs` to another recorder; joblib's own thread may be the one to."""
-        self.left.extend(runs)
+        for run in runs:
+            self.left.append(run)
+            self.bar.total -= self.work[run]
 
     def show(self, run, history):
         """Print that `run` is done, and what came out."""
-        self.done.append(run)
-        ours = self.work.keys() - self.left
-        share = self._work(self.done) / self._work(ours)
-        seconds = (time.monotonic() - self.start) * (1 / share - 1)
-        bar = '#' * int(20 * share)
         name, seed = run
-        print(
-            f'[{bar:.<20}] {len(self.done)}/{len(ours)}, {_duration(seconds)} left: '
-            f'{name} {seed}: {history}',
-            flush=True,
-        )
-
-    def _work(self, runs):
-        return sum(self.work[run] for run in runs)
-
-
-def _duration(seconds):
-    """Return seconds in words.
-
-    >>> _duration(12.1), _duration(750)
-    ('13 s', '13 min')
-    """
-    if seconds < 100:
-        return f'{math.ceil(seconds)} s'
-    minutes = math.ceil(seconds / 60)
-    return f'{minutes} min' if minutes < 100 else f'{minutes / 60:.1f} h'
+        self.done.append(run)
+        self.bar.write(f'{name} {seed}: {history}')
+        count = len(self.work) - len(self.left)
+        self.bar.set_description_str(f'{len(self.done)}/{count}, ', refresh=False)
+        self.bar.update(self.work[run])
+        self.bar.refresh()

@@ -3,14 +3,12 @@
 import dataclasses
 import math
 import statistics
+from collections.abc import Iterable, Sequence
 
 from d2l_ext.experiments import store
 from d2l_ext.experiments.book import BOOK_RESULTS
 from d2l_ext.experiments.recipes import NAMES, RECIPES
-from d2l_ext.experiments.statistics import (
-    _difference,
-    failed,
-)
+from d2l_ext.experiments.statistics import difference_of, failed
 from d2l_ext.schedulers import ConstantScheduler
 
 # The rate that the book's schedules are compared at
@@ -29,11 +27,13 @@ BOOK_ROWS = {
 }
 
 
-def control(name):
+def control(name: str) -> str | None:
     """Return the name of the constant rate to compare the recipe `name` with, or None.
 
     It is the schedule's own base rate where that is recorded, else the book's 0.5, with
     the same data, batch size and epochs.
+
+    Raises ValueError if there is no such recipe.
 
     >>> control('cosine_0.3'), control('full_factor'), control('full_constant')
     ('constant_0.3', 'full_constant', None)
@@ -51,36 +51,44 @@ def control(name):
     return None
 
 
-def table(names=None):
+def table(names: Iterable[str] | None = None) -> str:
     """Return losses and accuracies after the last epoch, mean ± standard deviation.
 
     The last column counts the runs that `failed`; their numbers count all the same.
+
     Raises ValueError for a recipe without recordings.
+
+    >>> print(table(['constant_0.8']))
+    recipe        seeds  train loss     train acc      test acc       failed
+    constant_0.8  3      2.306 ± 0.000  0.099 ± 0.006  0.100 ± 0.000  3
     """
     rows = [('recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]
     rows += [(name, *_results(store.load(name))) for name in names or RECIPES]
     return aligned(rows)
 
 
-def comparison(names=None):
+def comparison(names: Iterable[str] | None = None) -> str:
     """Return what `table` does, each recipe beside the book's result and a control.
 
     `d test acc`: the paired difference in test accuracy to the constant rate that
     `control` names, with its standard error; `to tell`: the seeds that a difference of
     this size takes (`Paired.seeds_needed`); `book's`: its train loss, train acc and
     test acc. A recipe that is not recorded says so.
+
+    Raises ValueError if there is no recipe of a name.
     """
     head = 'recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed', "book's"
-    rows = [(*head, 'd test acc', 'to tell', 'from')]
+    rows: list[tuple[object, ...]] = [(*head, 'd test acc', 'to tell', 'from')]
     names = list(names or RECIPES)
     others = {name: control(name) for name in names}
     wanted = {*names, *filter(None, others.values())}
     runs = {name: store.load(name) for name in wanted if store.seeds(name)}
     for name in names:
-        row = 0, 'not recorded', *[''] * 7
         if name in runs:
-            told = _told_apart(runs[name], runs.get(others[name]))
+            told = _told_apart(runs[name], runs.get(others[name] or ''))
             row = *_results(runs[name]), _book(name), *told, others[name] or ''
+        else:
+            row = 0, 'not recorded', *[''] * 7
         rows.append((name, *row))
     if not set(BOOK_ROWS) & set(names):
         rows = [(*row[:6], *row[7:]) for row in rows]
@@ -99,7 +107,7 @@ def _book(name):
 
 def _told_apart(runs, control):
     try:
-        pairs = _difference(runs, control or ())
+        pairs = difference_of(runs, control or ())
     except ValueError:  # they share no seed
         return '', ''
     if pairs.n < 2:
@@ -115,8 +123,13 @@ def _spread(values):
     return f'{mean} ± {statistics.stdev(values):.3f}'
 
 
-def aligned(rows):
-    """Return rows of cells as text, in columns."""
+def aligned(rows: Sequence[Sequence[object]]) -> str:
+    """Return rows of cells as text, in columns.
+
+    >>> print(aligned([('recipe', 'seeds'), ('sine', 5)]))
+    recipe  seeds
+    sine    5
+    """
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
     return '\n'.join(
         '  '.join(f'{cell!s:{width}}' for cell, width in zip(row, widths)).rstrip()

@@ -7,43 +7,52 @@ claim in twenty.
 """
 
 import statistics
-from collections.abc import Callable
 from typing import NamedTuple
 
 from d2l_ext.experiments import store
-from d2l_ext.experiments.statistics import Paired, failed, paired, same_seed
+from d2l_ext.experiments.statistics import (
+    Measure,
+    Paired,
+    failed,
+    paired,
+    same_seed,
+)
 from d2l_ext.experiments.tables import aligned
+from d2l_ext.training.history import History
 
 CONFIRMED, REFUTED = 'confirmed', 'refuted'
 UNDECIDED, UNRECORDED = 'not distinguishable', 'not recorded yet'
 
 
-def train_loss(history):
+def train_loss(history: History) -> float:
     """Return the training loss of the last epoch."""
     return history.train_loss[-1]
 
 
-def accuracy(history):
+def accuracy(history: History) -> float:
     """Return the test accuracy after the last epoch."""
     return history.test_acc[-1]
 
 
-def gap(history):
+def gap(history: History) -> float:
     """Return train_acc - test_acc after the last epoch: the overfitting."""
     return history.train_acc[-1] - history.test_acc[-1]
 
 
-def roughness(history):
+def roughness(history: History) -> float:
     """Return how far the curve of test accuracy is from smooth; 0 is a straight line.
 
     The mean of |a[e + 1] - 2 a[e] + a[e - 1]|, a[e] being the accuracy after epoch e.
+
+    >>> roughness(History(test_acc=[0.5, 0.75, 0.5]))
+    0.5
     """
     a = history.test_acc
     bends = [abs(a[e + 1] - 2 * a[e] + a[e - 1]) for e in range(1, len(a) - 1)]
     return statistics.fmean(bends) if bends else 0.0
 
 
-def early_loss(history):
+def early_loss(history: History) -> float:
     """Return the training loss of the fifth epoch, the last of the book's warmup."""
     return history.train_loss[:5][-1]
 
@@ -57,9 +66,9 @@ class Claim(NamedTuple):
     """
 
     text: str
-    measure: Callable
+    measure: Measure
     sign: int
-    runs: dict
+    runs: dict[tuple[str, str], tuple[str, str | None]]
     learned: bool = False
 
 
@@ -69,7 +78,7 @@ class Verdict(NamedTuple):
     answer: str
     pairs: Paired | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{self.answer}: {self.pairs}' if self.pairs else self.answer
 
 
@@ -139,19 +148,22 @@ CLAIMS = {
 }
 
 
-def verdict(claim, data='full', variant='as meant'):
+def verdict(claim: str, data: str = 'full', variant: str = 'as meant') -> Verdict:
     """Return the `Verdict` of the recordings on a claim of `CLAIMS`.
 
-    `data`: 'full' or 'mini'; `variant`: 'as meant' or 'as printed'. Raises ValueError
-    if there is no such claim.
+    `data`: 'full' or 'mini'; `variant`: 'as meant' or 'as printed'.
+
+    Raises ValueError if there is no such claim, or none of this data and variant.
+
+    >>> verdict('overfitting').answer
+    'confirmed'
     """
     _, measure, sign, runs, learned = _claim(claim)
     if (data, variant) not in runs:
         there = ', '.join(map(' '.join, runs))
         raise ValueError(f'{claim!r} is looked at {there}, got {data!r}, {variant!r}')
     names = filter(None, runs[data, variant])
-    runs = (store.load(n) if store.seeds(n) else () for n in names)
-    pairs = same_seed(*runs)
+    pairs = same_seed(*(store.load(n) if store.seeds(n) else () for n in names))
     if len(pairs) < 2:
         return Verdict(UNRECORDED)
     if learned:
@@ -160,16 +172,18 @@ def verdict(claim, data='full', variant='as meant'):
         return Verdict(f'{UNDECIDED}: a run of each pair learned nothing')
     values = [measure(pair[0]) for pair in pairs]
     others = [measure(pair[1]) if len(pair) > 1 else 0 for pair in pairs]
-    found = paired(values, others)
-    low, high = sorted(sign * end for end in found.interval)
+    differences = paired(values, others)
+    low, high = sorted(sign * end for end in differences.interval)
     answer = CONFIRMED if low > 0 else REFUTED if high < 0 else UNDECIDED
-    return Verdict(answer, found)
+    return Verdict(answer, differences)
 
 
-def verdicts(*names):
+def verdicts(*names: str) -> str:
     """Return the verdicts on the claims of these names, or on all, as text.
 
     Below a claim stands a line for each set of data and each variant.
+
+    Raises ValueError if there is no such claim.
     """
     blocks = []
     for name in names or CLAIMS:

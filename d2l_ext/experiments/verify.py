@@ -1,11 +1,13 @@
-"""Makes recorded runs again, and says whether the same comes out."""
+"""Runs again what is recorded, and says whether the same comes out."""
 
 import dataclasses
 import math
 import random
 import statistics
+from collections.abc import Collection, Iterable
 
 from d2l_ext.experiments import record, store
+from d2l_ext.training.history import History
 
 MEASURES = 'train_loss', 'train_acc', 'test_acc'
 SAME = 'bit for bit'
@@ -16,14 +18,21 @@ FAILURES = (
 )
 
 
-def verify(names, sample=3, num_epochs=None, seed=None, jobs=1, backend='mxnet'):
-    """Make a random `sample` of the recorded runs again; return those that failed.
+def verify(
+    names: Collection[str],
+    sample: int = 3,
+    num_epochs: int | None = None,
+    seed: int | None = None,
+    jobs: int = 1,
+    backend: str = 'mxnet',
+) -> list[tuple[str, int]]:
+    """Run a random `sample` of what is recorded again; return (name, seed) of failures.
 
     The first `num_epochs` epochs are compared, or all: bit for bit in the environment
     of the recording, in another one within the band of its seeds (see `in_band`).
     Prints a line for each run. `seed` draws the sample.
 
-    Raises ValueError if there is nothing to verify.
+    Raises ValueError if there is nothing to verify, or no such recipe or backend.
     """
     recorded = [(name, s) for name in names for s in store.seeds(name, backend)]
     if not recorded:
@@ -44,7 +53,7 @@ def verify(names, sample=3, num_epochs=None, seed=None, jobs=1, backend='mxnet')
     return failed
 
 
-def compared(recorded, again, runs):
+def compared(recorded: History, again: History, runs: Iterable[History]) -> str:
     """Return in words how far the run `again` is the one that was `recorded`.
 
     `runs` are the recorded histories of all seeds.
@@ -62,13 +71,12 @@ def compared(recorded, again, runs):
     return WITHIN if in_band(again, runs) else FAILURES[1]
 
 
-def in_band(history, runs):
+def in_band(history: History, runs: Iterable[History]) -> bool:
     """Tell whether a run ends its last epoch where the same recipe's `runs` were then.
 
     The band of a measure is m ± 4 s sqrt(1 + 1/n), with mean m and standard deviation s
     of n >= 2 runs. A loss that is not finite is in the band where one of theirs is not.
 
-    >>> from d2l_ext.training import History
     >>> runs = [History({}, [loss], [0.5], [0.5]) for loss in (1.0, 1.1, 1.2)]
     >>> [in_band(History({}, [loss], [0.5], [0.5]), runs) for loss in (0.7, 0.6)]
     [True, False]

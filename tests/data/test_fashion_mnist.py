@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from d2l_ext import data
+from d2l_ext.data import fashion_mnist as data
 from d2l_ext.data import load_fashion_mnist, make_mini
 
 IMAGES = 'train-images-idx3-ubyte'
@@ -138,7 +138,7 @@ def child(code):
     """Start a Python process in which the small set is the full one, and run code."""
     start = f"""
 import json, pathlib
-from d2l_ext import data
+from d2l_ext.data import fashion_mnist as data
 data.FILES['full'] = json.loads({json.dumps(data.FILES['full'])!r})
 data.DEBIAN = pathlib.Path({str(data.DEBIAN)!r})
 """
@@ -171,6 +171,13 @@ def test_mini_is_what_its_readme_says():
     readme = (data.MINI / 'README.md').read_text(encoding='utf-8')
     for name, (size, sha256) in data.FILES['mini'].items():
         assert re.search(rf'{name} \| [\d,]+ \| {size} \| {sha256}', readme)
+
+
+@pytest.mark.parametrize('subset', data.SIZES)
+def test_the_sizes_are_those_of_the_files(subset):
+    for kind, n in zip(('train', 't10k'), data.SIZES[subset], strict=True):
+        assert data.FILES[subset][f'{kind}-images-idx3-ubyte'][0] == 16 + n * 28 * 28
+        assert data.FILES[subset][f'{kind}-labels-idx1-ubyte'][0] == 8 + n
 
 
 def test_mini_loads_in_a_tenth_of_a_second():
@@ -266,7 +273,8 @@ def test_fetched_once_and_kept(small, server, cache, capsys):
     mirrors = [f'{server.url}/good']
     assert_is(load_fashion_mnist('full', mirrors=mirrors), small)
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == small
-    assert '100%' in capsys.readouterr().err
+    bar = capsys.readouterr().err
+    assert all(re.search(rf'{name}.gz: 100%', bar) for name in small)
     assert len(server.requests) == 4
     assert_is(load_fashion_mnist('full', mirrors=mirrors), small)
     assert len(server.requests) == 4

@@ -80,12 +80,14 @@ def test_the_used_up_object_is_a_constant_rate_bit_for_bit():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
+    """An empty folder for recordings, with one for those of cosine_0.3 in it."""
     monkeypatch.setattr(store, 'RUNS', tmp_path)
+    (tmp_path / 'cosine_0.3').mkdir()
     return tmp_path
 
 
 def history(name, seed=0, loss=1.0):
-    """Return a history as the training loop leaves it, without a hash."""
+    """Return a history as the training loop leaves it, which does not say all."""
     recipe = RECIPES[name].values(seed)
     for key in ('net', 'subset', 'printed'):
         del recipe[key]
@@ -126,35 +128,41 @@ def test_what_is_saved_carries_its_recipe_and_its_hash(folder):
 
 
 @pytest.mark.parametrize(
-    ('hashed', 'key', 'value'),
+    ('key', 'value'),
     [
-        (False, 'scheduler', 'ConstantScheduler(base_lr=0.3)'),
-        (False, 'per', 'update'),
-        (False, 'seed', 1),
-        (False, 'batch_size', 32),
-        (False, 'batches_per_epoch', 938),
-        (True, 'num_epochs', 40),
-        (True, 'subset', 'full'),
-        (True, 'net', 'mlp'),
-        (True, 'backend', 'torch'),
-        (True, 'hash', 64 * '0'),
+        ('scheduler', 'ConstantScheduler(base_lr=0.3)'),
+        ('per', 'update'),
+        ('seed', 1),
+        ('batch_size', 32),
+        ('batches_per_epoch', 938),
+        ('num_epochs', 40),
+        ('subset', 'full'),
+        ('net', 'mlp'),
+        ('backend', 'torch'),
+        ('hash', 64 * '0'),
+        ('hash', None),
     ],
 )
-def test_a_recording_of_another_recipe_is_refused(folder, hashed, key, value):
+def test_a_recording_of_another_recipe_is_refused(folder, key, value):
     other = history('cosine_0.3')
-    if hashed:
-        store.save(other, 'cosine_0.3', 0)
+    store.save(other, 'cosine_0.3', 0)
     other.recipe[key] = value
-    other.save(folder / 'cosine_0.3-0.json')
+    other.save(folder / 'cosine_0.3/0.json')
     with pytest.raises(
         ValueError, match=f'another recipe: {key} is .* record it again'
     ):
         load('cosine_0.3')
 
 
+def test_a_recording_that_does_not_say_all_is_refused(folder):
+    history('cosine_0.3').save(folder / 'cosine_0.3/0.json')
+    with pytest.raises(ValueError, match=r'another recipe: subset is None, .* again'):
+        load('cosine_0.3')
+
+
 def test_a_damaged_file_is_named(folder):
-    (folder / 'cosine_0.3-0.json').write_text('{"recipe": {}, "lr": [')
-    with pytest.raises(ValueError, match=r'cosine_0\.3-0\.json: .*record it again'):
+    (folder / 'cosine_0.3/0.json').write_text('{"recipe": {}, "lr": [')
+    with pytest.raises(ValueError, match=r'cosine_0\.3.0\.json: .*record it again'):
         load('cosine_0.3')
 
 
@@ -164,8 +172,9 @@ def test_seeds_come_in_order_and_names_do_not_mix(folder):
     torch = history('cosine_0.3', 1)
     torch.recipe['backend'] = 'torch'
     store.save(torch, 'cosine_0.3', 1, 'torch')
-    (folder / 'cosine_0.3-1.json.123-4.part').write_text('{')
-    (folder / 'warmup_cosine_0.3-7.json').write_text('{')
+    (folder / 'cosine_0.3/1.json.123-4.part').write_text('{')
+    (folder / 'warmup_cosine_0.3').mkdir()
+    (folder / 'warmup_cosine_0.3/7.json').write_text('{')
     assert [run.recipe['seed'] for run in load('cosine_0.3')] == [0, 2, 10]
     assert [run.recipe['backend'] for run in load('cosine_0.3', 'torch')] == ['torch']
 

@@ -19,12 +19,19 @@ from d2l_ext.experiments import (
     store,
     table,
     verdict,
-    verdicts,
 )
 from d2l_ext.experiments.__main__ import main
 from d2l_ext.experiments.book import BOOK_RESULTS
 from d2l_ext.experiments.statistics import paired, student_t
 from d2l_ext.experiments.tables import BOOK_ROWS, control
+from d2l_ext.experiments.verdicts import (
+    CLAIMS,
+    early_loss,
+    gap,
+    roughness,
+    train_loss,
+    verdicts,
+)
 from d2l_ext.training import History
 
 
@@ -171,7 +178,7 @@ def test_a_verdict_is_where_the_interval_is(folder, accuracies, answer):
 def test_verdicts_are_told_claim_by_claim(folder):
     keep('full_constant', *[(0.2, 0.9, 0.9)] * 3)
     keep('full_cosine', *[(0.2, 0.9, acc) for acc in (0.80, 0.81, 0.79)])
-    assert verdicts.verdicts('no improvement').splitlines() == [
+    assert verdicts('no improvement').splitlines() == [
         'cosine: no higher test acc than a constant rate',
         '  full set, as meant    confirmed: -0.100 ± 0.006 over 3 seeds',
         '  full set, as printed  not recorded yet',
@@ -190,21 +197,21 @@ def test_what_learned_nothing_does_not_overfit_less(folder):
 
 def test_measures_by_hand():
     run = History({}, [1, 0.9, 0.8, 0.7, 0.6, 0.5], [0.9] * 6, [0, 0.1, 0.2, 0.2])
-    assert verdicts.early_loss(run) == 0.6
-    assert verdicts.train_loss(run) == 0.5
-    assert verdicts.gap(run) == pytest.approx(0.7)
-    assert verdicts.roughness(run) == pytest.approx(0.05)  # bends of 0 and 0.1
-    assert math.isnan(verdicts.early_loss(History({}, [1, math.nan])))
+    assert early_loss(run) == 0.6
+    assert train_loss(run) == 0.5
+    assert gap(run) == pytest.approx(0.7)
+    assert roughness(run) == pytest.approx(0.05)  # bends of 0 and 0.1
+    assert math.isnan(early_loss(History({}, [1, math.nan])))
 
 
 def test_claims_are_about_recipes():
-    for claim in verdicts.CLAIMS.values():
+    for claim in CLAIMS.values():
         for names in claim.runs.values():
             assert set(filter(None, names)) <= set(RECIPES)
     with pytest.raises(ValueError, match=r"one of overfitting, .* got 'sine'"):
         verdict('sine')
     with pytest.raises(ValueError, match='one of overfitting, '):
-        verdicts.verdicts('sine')
+        verdicts('sine')
     with pytest.raises(ValueError, match=r"looked at full as meant, .* 'as printed'"):
         verdict('overfitting', variant='as printed')
 
@@ -212,8 +219,8 @@ def test_claims_are_about_recipes():
 def test_the_table_needs_no_framework_and_no_second():
     code = (
         'import sys, time; start = time.process_time();'
-        'from d2l_ext.experiments import main; main(["table"]);'
-        'heavy = {"mxnet", "torch", "matplotlib", "numpy", "joblib", "scipy"};'
+        'from d2l_ext.experiments.__main__ import main; main(["table"]);'
+        'heavy = {"mxnet", "torch", "matplotlib", "joblib", "scipy", "tqdm", "filelock"};'
         'assert not heavy & set(sys.modules);'
         'print(time.process_time() - start)'
     )

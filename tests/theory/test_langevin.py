@@ -1,12 +1,10 @@
-"""SGLD against exact posteriors, within errors that are stated; averages of weights."""
+"""SGLD against exact posteriors, within errors that are stated."""
 
 import math
 
 import numpy as np
 import pytest
 
-from d2l_ext import experiments
-from d2l_ext.experiments import averaged
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.theory.langevin import (
     SGLDScheduler,
@@ -16,7 +14,6 @@ from d2l_ext.theory.langevin import (
     sample,
 )
 from d2l_ext.theory.posteriors import Logistic, Mixture
-from d2l_ext.training import Recipe
 
 MIXTURE = Mixture.drawn(seed=6)
 X_LOGISTIC = np.random.default_rng(3).standard_normal((40, 3))
@@ -213,63 +210,3 @@ def test_mxnets_sgld_is_the_same_rule_on_the_rescaled_gradient():
     expected = lr / (1 - (1 - scale * lr / 2) ** 2)
     variance = theta.asnumpy().var()
     assert variance == pytest.approx(expected, rel=4 * math.sqrt(2 / 20_000))
-
-
-@pytest.mark.parametrize('name', averaged.RECIPES)
-def test_the_recorded_means_belong_to_their_runs(name):
-    recipe, every = averaged.RECIPES[name]
-    pairs = averaged.load(name)
-    assert len(pairs) >= 3
-    for seed, (history, mean) in enumerate(pairs):
-        assert history.recipe['seed'] == seed
-        assert history.recipe['scheduler'] == repr(recipe.scheduler)
-        assert history.status == mean.status == 'finished'
-        assert mean.recipe == history.recipe | {'mean_of_every': every, 'burn_in': 12}
-        assert len(mean.test_acc) == len(history.test_acc) == 30
-        known = np.isfinite(mean.train_loss)
-        assert known.tolist() == [epoch >= 12 + every for epoch in range(1, 31)]
-        # between two ends of a cycle the mean stands still
-        told = mean.train_loss[11 + every :]
-        assert told == np.repeat(told[::every], every)[: len(told)].tolist()
-        assert (np.diff(told[::every]) != 0).all()
-        if recipe.per == 'epoch':
-            recorded = experiments.load(name)[seed]
-            for what in ('train_loss', 'train_acc', 'test_acc', 'lr'):
-                assert getattr(history, what) == getattr(recorded, what)
-        else:
-            assert history.lr == [recipe.scheduler(t) for t in range(30 * 94)]
-
-
-def test_the_mean_of_one_set_of_weights_is_that_set():
-    pytest.importorskip('d2l_ext.mxnet')
-    recipe = Recipe(ConstantScheduler(0.1), num_epochs=2)
-    history, mean = averaged.run(recipe, every=1, seed=0, burn_in=1)
-    assert mean.test_acc[1] == history.test_acc[1]
-    assert math.isnan(mean.test_acc[0])
-    assert mean.train_loss[1] < history.train_loss[1]  # after the epoch, not during it
-
-
-def test_a_mean_is_drawn_near_by_one_over_n():
-    mxnet = pytest.importorskip('d2l_ext.mxnet')
-
-    @mxnet.mx.util.use_np
-    def walked():
-        nets = [mxnet.nn.Dense(1, in_units=1, use_bias=False) for _ in range(2)]
-        for net in nets:
-            net.initialize()
-        seen = []
-        for n, value in enumerate([1, 3, 8], start=1):
-            nets[1].weight.set_data(mxnet.np.full((1, 1), value))
-            averaged._draw_near(*nets, 1 / n)
-            seen.append(float(nets[0].weight.data()))
-        return seen
-
-    assert walked() == pytest.approx([1, 2, 4])
-
-
-def test_what_is_no_recording_is_said(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="no recipe 'sine': there are constant"):
-        averaged.load('sine')
-    monkeypatch.setattr(averaged, 'RUNS', tmp_path)
-    with pytest.raises(ValueError, match=r'not recorded: python -m d2l_ext\.swa'):
-        averaged.load('cyclic_0.3')
