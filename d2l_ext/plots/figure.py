@@ -31,6 +31,7 @@ from d2l_ext.panels.look import (
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.runs import history_panels
 from d2l_ext.panels.schedules import schedule_panel
+from d2l_ext.plan import whole_number
 from d2l_ext.plots.axes import scale
 
 __all__ = [
@@ -87,7 +88,7 @@ class Picture:
 def figure(*panels: Panel, columns: int | None = None) -> Picture:
     """Return a `Picture` of panels: two side by side, three one below the other.
 
-    Raises ValueError for what is no panel, and what `panels.look.limits` does.
+    Raises ValueError for what is no panel or no number of columns, and what `panels.look.limits` does.
 
     >>> figure(Panel({'lr': ([0, 1], [1, 2])}, 'epoch', 'learning rate', note='It grows.'))
     Figure: learning rate against epoch. It grows.
@@ -119,10 +120,13 @@ def layout(
 ) -> Figure:
     """Return a Figure of empty axes; margins in pixels, so that nothing ever shifts.
 
-    `bounds`: the limits of each panel. Raises ValueError for what is no panel.
+    `bounds`: the limits of each panel. Raises ValueError for what is no
+    panel, or no number of columns.
     """
     if not panels or not all(isinstance(panel, Panel) for panel in panels):
         raise ValueError(f'panels must be one or more Panel, got {panels!r:.80}')
+    if columns is not None:
+        columns = whole_number('columns', columns)
     columns = columns or (1 if len(panels) in (1, 3) else 2)
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
     size = WIDTH / columns - LEFT - RIGHT, 190 if len(rows) == 1 else 120
