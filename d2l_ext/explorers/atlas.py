@@ -11,7 +11,7 @@ from collections.abc import Callable
 from d2l_ext.experiments.recipes import ATLAS, RECIPES, nearest
 from d2l_ext.experiments.statistics import failed
 from d2l_ext.experiments.store import batches_per_epoch, load
-from d2l_ext.explorers.controls import Snap
+from d2l_ext.explorers.controls import Control, Snap
 from d2l_ext.explorers.explorer import Explorer
 from d2l_ext.explorers.state import in_words
 from d2l_ext.panels.panel import Panel
@@ -75,7 +75,7 @@ class Atlas(Explorer):
                 f'family must be one of {", ".join(ATLAS)}, got {family!r}'
             )
         names, grid = ATLAS[family]
-        controls = {
+        controls: dict[str, Control] = {
             name: Snap({values[i] for values in grid}, settings.pop(name, None))
             for i, name in enumerate(names)
         }
@@ -86,7 +86,7 @@ class Atlas(Explorer):
         def recorded(**values: float) -> list[Panel]:
             return atlas_panels(family, cached, **values)
 
-        super().__init__(recorded, train=train, **controls)
+        super().__init__(recorded, train=train, controls=controls)
 
     def __repr__(self) -> str:
         return f'Atlas({self.family!r}, {in_words(self.values)})'

@@ -12,6 +12,10 @@ from urllib.parse import parse_qsl, quote, urlencode
 Point = tuple[float, float]
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real)
+
+
 class Slider:
     """A number between `low` and `high`: a slider, and a number box beside it.
 
@@ -40,13 +44,14 @@ class Slider:
             step = 1 if self.whole else fine
         if not step > 0:
             raise ValueError(f'step must be positive, got {step!r}')
-        self.low, self.high, self.step, self.label = low, high, step, label
+        self.low, self.high, self.label = low, high, label
+        self.step: Any = step  # None where positions are not evenly apart
         self.positions = math.ceil((high - low) / step - 1e-9)
         self.value = self.check(value)
 
     def check(self, value: Any) -> float:
         """Return `value`, or raise ValueError if this control cannot take it."""
-        if not isinstance(value, Real) or not self.low <= value <= self.high:
+        if not _is_number(value) or not self.low <= value <= self.high:
             raise ValueError(f'must be from {self.low} to {self.high}, got {value!r}')
         if self.whole and value != int(value):
             raise ValueError(f'must be a whole number, got {value!r}')
@@ -165,7 +170,7 @@ class Snap(Choice):
 
     def check(self, value: Any) -> float:
         """Return the option nearest to `value`, which must be a number."""
-        if not isinstance(value, Real) or math.isnan(value):
+        if not _is_number(value) or math.isnan(value):
             raise ValueError(f'must be a number, got {value!r}')
         return min(self._numbers, key=lambda option: abs(option - value))
 

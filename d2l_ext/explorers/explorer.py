@@ -1,5 +1,6 @@
 """Sliders around functions that return panels: function first, widget second.
 
+>>> from d2l_ext.explorers import Log, Slider
 >>> from d2l_ext.panels import schedule_panel
 >>> from d2l_ext.schedulers import FactorScheduler
 >>> def factor(base_lr, factor):
@@ -18,16 +19,7 @@ from typing import Any
 import ipywidgets as widgets
 from IPython import get_ipython
 
-from d2l_ext.explorers.controls import (
-    CONTROLS,
-    Choice,
-    Control,
-    Log,
-    Points,
-    Slider,
-    Snap,
-    Switch,
-)
+from d2l_ext.explorers.controls import CONTROLS, Control
 from d2l_ext.explorers.inputs import button, field, follow
 from d2l_ext.explorers.picture import PictureBox
 from d2l_ext.explorers.schedule_tools import ScheduleTools
@@ -38,28 +30,27 @@ from d2l_ext.panels.panel import Panel
 from d2l_ext.plots.figure import Picture
 from d2l_ext.training.recipe import Recipe
 
-__all__ = ['Choice', 'Explorer', 'Log', 'Points', 'Slider', 'Snap', 'Switch']
-
 
 class Explorer:
     """A live view of `function(**values)`, a `Panel` or several, moved by controls.
 
     Each keyword is a parameter of `function` and its `Slider`, `Log`, `Snap`, `Choice`,
-    `Switch` or `Points`; a parameter with the name of an option (`columns`, `train`,
-    `controls`) stands in `controls`, as {name: control}. Where `function` raises, the
-    error's message stands below the picture. Panels are cached while sliders go to and
-    fro, and prepared in the kernel's pauses for the slider that was moved last, until a
-    cell is run or `set()` or `refresh()` called. Numbers and sentences follow a drag
-    ten times a second, the picture at once. Keep line labels the same at every value: a
-    new label draws the background anew. `columns`: how many panels stand side by side,
-    as `figure` has it if None. A panel that carries its schedule (`schedule_panel`) is
-    checked, and can be shown as code; with `train`, a function of a `Recipe`, a seed
-    and a `queue` that yields the growing `History`, as a backend's `run_steps`, it can
-    be trained.
+    `Switch` or `Points`; parameters called `columns`, `train` or `controls` stand in
+    `controls`, as {name: control}. Where `function` raises, the error's message stands
+    below the picture. Panels are cached while sliders go to and fro, and prepared in
+    the kernel's pauses for the slider that was moved last, until a cell is run or
+    `set()` or `refresh()` called. Numbers and sentences follow a drag ten times a
+    second, the picture at once. Keep line labels the same at every value: a new label
+    draws the background anew. `columns`: how many panels stand side by side, as
+    `figure` has it if None. A panel that carries its schedule (`schedule_panel`) is
+    checked, and can be shown as code; with `train`, a backend's `run_steps` or another
+    function of a `Recipe`, a seed and a `queue` that yields the growing `History`, it
+    can be trained.
 
-    `state` is the `ExplorerState` that is shown, `widgets` the inputs of each control,
-    {name: (box, slider)}, `picture` the `PictureBox`, `tools` the `ScheduleTools`,
-    `trainer` the `Trainer` if there is one, and `view` the widget of them all.
+    `function` and `controls` are as given. `state` is the `ExplorerState` that is
+    shown, `picture` the `PictureBox`, `widgets` the inputs of each control, {name:
+    (box, slider)}, `tools` the `ScheduleTools`, `trainer` the `Trainer`, None without
+    `train`, and `view` the widget of them all.
 
     Raises ValueError for a control that `function` has no parameter for, a parameter
     without control or default, or an option that is none.
@@ -82,6 +73,7 @@ class Explorer:
         self.trainer = Trainer(train, self._asked, self.refresh) if train else None
         extend = self.trainer.extend if self.trainer else None
         self.state = ExplorerState(function, every, extend, age=_cells_run)
+        self.function, self.controls = function, every
         self.picture, self.idle = PictureBox(columns), IdleWork(self._prepare)
         self.tools = ScheduleTools(self.share, self._typed)
         self._throttle = Throttle(self._lock)
@@ -104,16 +96,6 @@ class Explorer:
 
     def __repr__(self) -> str:
         return f'Explorer({self.state!r})'
-
-    @property
-    def function(self) -> Callable[..., Panel | Sequence[Panel]]:
-        """The function that is shown."""
-        return self.state.function
-
-    @property
-    def controls(self) -> dict[str, Control]:
-        """The controls, {name: control}."""
-        return self.state.controls
 
     @property
     def values(self) -> dict[str, Any]:
@@ -222,10 +204,11 @@ class Explorer:
             with self._holding():
                 for name, value in self.values.items():
                     if value != before[name]:
+                        control: Any = self.controls[name]
                         box, *handle = self.widgets[name]
                         box.value = value
-                        if handle:
-                            handle[0].value = self.controls[name].position(value)
+                        for slider in handle:
+                            slider.value = control.position(value)
                 self._log.value = self.state.log_y
                 self._unpin.disabled = not self.state.pinned
             self._draw()
@@ -235,13 +218,14 @@ class Explorer:
         with self._lock:
             if self._held:
                 return
+            control: Any = self.controls[name]
             box, *handle = self.widgets[name]
             self._throttle.hold(self.picture.status, box)
             with box.hold_sync():  # what the box says can wait for the picture
                 with self._holding():
-                    if handle:
+                    for slider in handle:
                         moved, value = change['owner'], change['new']
-                        follow(self.controls[name], box, *handle, moved, value)
+                        follow(control, box, slider, moved, value)
                 self.state.move(name, box.value)
                 self._draw()
             if self.state.slider:

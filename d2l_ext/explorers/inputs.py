@@ -140,8 +140,9 @@ class PointsBox(widgets.VBox):
             lines = [line for _, line in self._rows]
             lines[0].children[-1].disabled = len(lines) == 1
             self._add.disabled = len(lines) == self._control.most
-            if [*self.children[len(self._head) : -1]] != lines:
-                self.children = [*self._head, *lines, self._add]
+            children = *self._head, *lines, self._add
+            if children != self.children:  # type: ignore[has-type]
+                self.children = children
 
     def _row(self, i: int) -> tuple[list, widgets.HBox]:
         """Return a row's fields (control, box, handle), and the widget of them all."""

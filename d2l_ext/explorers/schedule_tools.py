@@ -3,6 +3,7 @@
 import html
 import math
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -49,8 +50,8 @@ class ScheduleTools:
         """Bring what is open up to date with `plan`, a `Plan` or None."""
         self._plan = plan
         options = NOTHING, TEXT, *(CODE if plan else ())
-        steps = plan and isinstance(plan.scheduler, MultiFactorScheduler)
-        if steps and plan.scheduler.step:
+        scheduler = plan.scheduler if plan else None
+        if isinstance(scheduler, MultiFactorScheduler) and scheduler.step:
             options = *options, STEPS
         if options != self._choice.options:
             opened = self._choice.value
@@ -67,7 +68,7 @@ class ScheduleTools:
         if self._choice.value == TEXT:
             self._text.value = self._share()
         elif self._choice.value == STEPS:
-            scheduler = self._plan.scheduler
+            scheduler: Any = self._plan and self._plan.scheduler
             # a step between two counts is seen at the next one
             times = map(math.ceil, scheduler.step[:3])
             pairs = [boundary_panels(scheduler, at) for at in times]

@@ -24,9 +24,7 @@ from d2l_ext.check import check
 from d2l_ext.explorers.cache import Cache
 from d2l_ext.explorers.controls import (
     CONTROLS,
-    Choice,
     Control,
-    Slider,
     Switch,
     restored,
     share,
@@ -106,7 +104,7 @@ class ExplorerState:
         """Whether curves are pinned."""
         return bool(self._pinned)
 
-    def set(self, **values: Any) -> None:
+    def set(self, /, **values: Any) -> None:
         """Give controls other values, all at once.
 
         Raises ValueError, and changes nothing, if a name or a value is none of theirs.
@@ -178,7 +176,8 @@ class ExplorerState:
         """
         if not self.slider:
             return
-        name, control, values = self.slider, self.controls[self.slider], self._values
+        name, values = self.slider, self._values
+        control: Any = self.controls[name]
         here = control.position(values[name])
         away = sorted(range(control.positions + 1), key=lambda at: abs(at - here))
         yield from self.cache.prepare(

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import ipywidgets as widgets
 
@@ -28,7 +29,8 @@ def recipe_of(plan: Plan | None) -> Recipe:
     """
     if not plan:
         raise ValueError('no panel here carries a schedule: nothing to train')
-    recipe = Recipe(plan.scheduler, plan.per, plan.num_epochs)
+    scheduler: Any = plan.scheduler
+    recipe = Recipe(scheduler, plan.per, plan.num_epochs)
     batches = batches_per_epoch(recipe)
     if plan.per == 'update' and plan.batches_per_epoch != batches:
         raise ValueError(

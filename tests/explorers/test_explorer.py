@@ -1,8 +1,10 @@
 """Explorers without a browser: move a control, see the picture change."""
 
 import asyncio
+import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -19,7 +21,7 @@ from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
 from d2l_ext.explorers.cache import SIZE
 from d2l_ext.explorers.tasks import IdleWork
 from d2l_ext.plots import Panel, schedule_panel
-from d2l_ext.schedulers import FactorScheduler
+from d2l_ext.schedulers import FactorScheduler, MultiFactorScheduler
 
 VIEW = 'application/vnd.jupyter.widget-view+json'
 
@@ -146,6 +148,84 @@ def test_set_refuses_what_a_reader_could_not_set(explorer, values, message):
     with pytest.raises(ValueError, match=message):
         explorer.set(factor=0.5, **values)
     assert explorer.values == before
+
+
+def panel_of(*numbers):
+    return Panel({'a': (range(len(numbers)), numbers)}, 'x', 'y')
+
+
+def test_a_choice_of_lists_moves_the_picture():
+    def steps(milestones, base_lr):
+        return schedule_panel(MultiFactorScheduler(milestones, 0.5, base_lr), 30)
+
+    shown = Explorer(
+        steps,
+        milestones=Choice({'early': [5, 10], 'late': [25]}),
+        base_lr=Slider(0.5, 0.0, 1.0),
+    )
+    assert 'final rate reached after 10 of 30' in shown.sentence
+    early = lines(shown)
+    control(shown, widgets.Dropdown, 'milestones').value = [25]
+    assert lines(shown) != early
+    assert shown.share() == 'milestones=late&base_lr=0.5'
+    shown.set(milestones=[5, 10])
+    assert lines(shown) == early
+
+
+class Level:
+    def __call__(self, lr):
+        return panel_of(lr, lr) if lr else None
+
+
+@pytest.mark.parametrize(
+    ('function', 'name'),
+    [(functools.partial(Level.__call__, Level()), '__call__'), (Level(), 'Level')],
+)
+def test_a_partial_or_an_object_that_can_be_called_is_a_function_too(function, name):
+    shown = Explorer(function, lr=Slider(1, 0, 3))
+    assert repr(shown) == f'Explorer({name}, lr=1)'
+    assert shown._repr_mimebundle_()[0]['text/plain'].startswith(repr(shown))
+    shown.set(lr=0)
+    assert shown.sentence == f'TypeError: {name} must return a Panel or a list of ' + (
+        'them, got None'
+    )
+    with pytest.raises(ValueError, match=rf'\(rate\) do not fit {name}\(lr\)'):
+        Explorer(function, rate=Slider(1, 0, 3))
+
+
+def test_a_parameter_may_be_called_as_an_option_is():
+    def share(train, columns, controls=1, self=1):
+        return panel_of(train, columns, controls, self)
+
+    names = 'train', 'columns', 'controls', 'self'
+    shown = Explorer(
+        share, controls={name: Slider(i, 0, 9) for i, name in enumerate(names)}
+    )
+    shown.set(train=5, self=7)
+    assert shown.values == {'train': 5, 'columns': 1, 'controls': 2, 'self': 7}
+    mixed = Explorer(
+        lambda a, train: panel_of(a, train),
+        a=Slider(1, 0, 3),
+        controls={'train': Slider(2, 0, 3)},
+    )
+    assert list(mixed.values) == ['a', 'train']
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'train': Slider(1, 0, 3)}, "write controls={'train': ...}"),
+        ({'columns': Slider(1, 0, 3)}, "write controls={'columns': ...}"),
+        ({'controls': Slider(1, 0, 3)}, "write controls={'controls': ...}"),
+        ({'controls': [Slider(1, 0, 3)]}, 'controls must be {name: control}'),
+        ({'train': 3}, 'train must be a function such as run_steps, got 3'),
+        ({'columns': 0}, 'columns must be a whole number >= 1, got 0'),
+        ({'controls': {'base_lr': Switch()}}, 'controls must not name base_lr again'),
+    ],
+)
+def test_an_option_that_is_none_says_what_to_write(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Explorer(factor, base_lr=Log(1, 0.1, 2), factor=Slider(0.5, 0.1, 1), **options)
 
 
 @pytest.mark.parametrize(

@@ -349,6 +349,23 @@ def test_a_schedule_in_updates_is_trained_in_epochs_of_its_own_length():
         explorer.recipe()
 
 
+def test_a_schedule_in_updates_with_every_default_can_be_trained():
+    shown = Explorer(
+        lambda lr: schedule_panel(CosineScheduler(940, lr), 10, 'update'),
+        train=Fake(),
+        lr=Log(0.5, 0.01, 3),
+    )
+    assert shown.recipe() == Recipe(CosineScheduler(940, 0.5), 'update', 10)
+
+
+def test_without_a_schedule_there_is_nothing_to_train():
+    plain = Explorer(
+        lambda x: Panel({'a': ([0, 1], [0, x])}, 'x', 'y'), x=Slider(1, 0, 3)
+    )
+    with pytest.raises(ValueError, match='no panel here carries a schedule'):
+        plain.recipe()
+
+
 def test_without_an_event_loop_the_button_says_so():
     shown = Atlas('constant', train=Fake())
     labelled(shown, 'Train this now').click()
