@@ -349,13 +349,19 @@ def test_a_schedule_in_updates_is_trained_in_epochs_of_its_own_length():
         explorer.recipe()
 
 
-def test_a_schedule_in_updates_with_every_default_can_be_trained():
-    shown = Explorer(
-        lambda lr: schedule_panel(CosineScheduler(940, lr), 10, 'update'),
-        train=Fake(),
-        lr=Log(0.5, 0.01, 3),
-    )
-    assert shown.recipe() == Recipe(CosineScheduler(940, 0.5), 'update', 10)
+def test_a_schedule_in_updates_with_every_default_is_trained():
+    async def read():
+        fake = Fake(epochs=2)
+        shown = Explorer(
+            lambda lr: schedule_panel(CosineScheduler(940, lr), 10, 'update'),
+            train=fake,
+            lr=Log(0.5, 0.01, 3),
+        )
+        labelled(shown, 'Train this now').click()
+        await until(lambda: 'Done.' in shown.sentence)
+        assert fake.calls == [(Recipe(CosineScheduler(940, 0.5), 'update', 10), 10)]
+
+    asyncio.run(read())
 
 
 def test_without_a_schedule_there_is_nothing_to_train():
