@@ -5,8 +5,14 @@ What shows widgets is loaded when it is asked for: `explorers.state` and
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from d2l_ext.explorers.controls import Choice, Log, Points, Slider, Snap, Switch
+
+if TYPE_CHECKING:
+    from d2l_ext.explorers.atlas import Atlas
+    from d2l_ext.explorers.explorer import Explorer
+    from d2l_ext.explorers.hand import HandSetRate
 
 __all__ = [
     'Atlas',
@@ -22,7 +28,7 @@ __all__ = [
 _WIDGETS = {'Atlas': 'atlas', 'Explorer': 'explorer', 'HandSetRate': 'hand'}
 
 
-def __getattr__(name: str) -> type:
+def __getattr__(name: str) -> Any:
     if name not in _WIDGETS:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     module = import_module(f'{__name__}.{_WIDGETS[name]}')

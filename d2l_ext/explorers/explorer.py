@@ -220,7 +220,7 @@ class Explorer:
                 return
             control: Any = self.controls[name]
             box, *handle = self.widgets[name]
-            self._throttle.hold(self.picture.status, box)
+            self._throttle.delay(self.picture.status, box)
             with box.hold_sync():  # what the box says can wait for the picture
                 with self._holding():
                     for slider in handle:
@@ -229,7 +229,7 @@ class Explorer:
                 self.state.move(name, box.value)
                 self._draw()
             if self.state.slider:
-                self.idle.rouse()
+                self.idle.restart()
 
     def _log_moved(self, change: dict) -> None:
         with self._lock:

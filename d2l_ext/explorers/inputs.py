@@ -77,7 +77,7 @@ def button(text: str, tooltip: str, action: Callable[[], object]) -> widgets.But
 
 
 class Handle(widgets.IntSlider):
-    """A slider that the kernel does not tell its own news.
+    """A slider whose moves the kernel does not send back to the page.
 
     ipywidgets 8 echoes every value to the page that sent it, and the page is busy with
     that while the picture waits.

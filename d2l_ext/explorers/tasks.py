@@ -96,10 +96,10 @@ class TrainingTask:
 
 
 class IdleWork:
-    """Small jobs for the kernel's pauses, a new row of them after each `rouse()`.
+    """Small jobs for the kernel's pauses, a new row of them after each `restart()`.
 
     `jobs()` returns an iterator that does a job whenever it is asked for its next item.
-    They begin when nobody has called `rouse` for a while and leave the loop free in
+    They begin when nobody has called `restart` for a while and leave the loop free in
     between. Outside a kernel nothing is done.
     """
 
@@ -108,7 +108,7 @@ class IdleWork:
         self.task: asyncio.Task | None = None
         self.due, self.working = 0.0, False
 
-    def rouse(self) -> None:
+    def restart(self) -> None:
         """Drop what is left of the jobs, and begin anew after a rest."""
         self.due = time.monotonic() + REST
         if self.loop and not self.working:
@@ -120,7 +120,7 @@ class IdleWork:
         self.task = asyncio.ensure_future(self._work())
 
     async def _work(self) -> None:
-        done = object()
+        end = object()
         jobs: Iterator[None] | None = None
         try:
             while True:
@@ -130,7 +130,7 @@ class IdleWork:
                     await asyncio.sleep(wait)
                     continue
                 jobs = jobs or self.jobs()
-                if next(jobs, done) is done:
+                if next(jobs, end) is end:
                     break
                 await asyncio.sleep(GAP)
         finally:
@@ -138,32 +138,33 @@ class IdleWork:
 
 
 class Throttle:
-    """Widgets that tell the page their news at once after a rest, then at intervals.
+    """Widgets that send their news at once after a rest, then at intervals.
 
     Nobody reads sixty numbers and sentences a second, and the page that draws them has
-    less time for the picture. `lock` is held while the news is told, that of the last
-    widget first. Outside a kernel nothing is held back.
+    less time for the picture. `lock` is held while the news is sent, that of the last
+    widget first. Outside a kernel nothing is delayed.
     """
 
     def __init__(self, lock: contextlib.AbstractContextManager) -> None:
-        self.lock, self.held = lock, contextlib.ExitStack()
-        self.told, self.waiting = 0.0, False
+        self.lock = lock
+        self._delayed = contextlib.ExitStack()
+        self._sent_at, self._waiting = 0.0, False
 
-    def hold(self, *widgets: Any) -> None:
-        """Keep what the widgets are about to say until the interval is over."""
+    def delay(self, *widgets: Any) -> None:
+        """Let what the widgets are about to send wait until the interval is over."""
         # the loop of this thread: a slider's handler need not run in the kernel's first
         loop, now = running_loop(), time.monotonic()
-        if loop is None or now - self.told > REST:
-            self.tell()
+        if loop is None or now - self._sent_at > REST:
+            self.send()
             return
         for widget in widgets:
-            self.held.enter_context(widget.hold_sync())
-        if not self.waiting:
-            self.waiting = True
-            loop.call_later(self.told + INTERVAL - now, self.tell)
+            self._delayed.enter_context(widget.hold_sync())
+        if not self._waiting:
+            self._waiting = True
+            loop.call_later(self._sent_at + INTERVAL - now, self.send)
 
-    def tell(self) -> None:
-        """Let everything that was kept be said."""
+    def send(self) -> None:
+        """Send everything that waits."""
         with self.lock:
-            self.told, self.waiting = time.monotonic(), False
-            self.held.close()
+            self._sent_at, self._waiting = time.monotonic(), False
+            self._delayed.close()

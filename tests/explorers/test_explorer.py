@@ -319,22 +319,22 @@ def test_a_call_drops_the_jobs_that_are_left(monkeypatch):
         for i in range(4):
             done.append(i)
             if done == [0, 1]:
-                idle.rouse()
+                idle.restart()
             yield
 
     idle = IdleWork(jobs)
-    idle.rouse()  # outside a kernel
+    idle.restart()  # outside a kernel
     assert not idle.working
 
     async def kernel():
         nonlocal idle
         idle = IdleWork(jobs)
-        idle.rouse()
-        idle.rouse()
+        idle.restart()
+        idle.restart()
         assert done == []
         await rested(idle)
         assert done == [0, 1, 0, 1, 2, 3]
-        idle.rouse()
+        idle.restart()
         await rested(idle)
         assert done[6:] == [0, 1, 2, 3]
 
