@@ -6,19 +6,26 @@ Atlas('warmup', base_lr=0.5, warmup_steps=5)
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
-from d2l_ext.experiments import __main__
-from d2l_ext.experiments.recipes import ATLAS, RECIPES
-from d2l_ext.experiments.store import batches_per_epoch
-from d2l_ext.explorers.controls import Snap
+from d2l_ext.experiments.recipes import ATLAS, RECIPES, nearest
+from d2l_ext.experiments.statistics import failed
+from d2l_ext.experiments.store import batches_per_epoch, load
+from d2l_ext.explorers.controls import Control, Snap
 from d2l_ext.explorers.explorer import Explorer
+from d2l_ext.explorers.state import in_words
+from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.runs import recorded_panels
 from d2l_ext.panels.schedules import schedule_panel
+from d2l_ext.training.history import History
+from d2l_ext.training.recipe import Recipe
 
 RECORDED = 'recorded'
 
 
-def atlas_panels(family, load=__main__.load, **settings):
+def atlas_panels(
+    family: str, load: Callable[[str], list[History]] = load, **settings: float
+) -> list[Panel]:
     """Return the panels of a schedule and of the recorded runs nearest to `settings`.
 
     `family`: one of `recipes.ATLAS`, and `settings` those that it has; `load(name)`
@@ -29,7 +36,7 @@ def atlas_panels(family, load=__main__.load, **settings):
     >>> loss.note.partition(':')[0]
     'Recorded with base_lr=0.3'
     """
-    near, name = __main__.nearest(family, **settings)
+    near, name = nearest(family, **settings)
     recipe = RECIPES[name]
     what = ', '.join(f'{key}={value!r}' for key, value in near.items())
     try:
@@ -38,10 +45,10 @@ def atlas_panels(family, load=__main__.load, **settings):
         runs, note = [], f'Nothing to show at {what}: {error}.'
     else:
         ends = sorted(run.test_acc[-1] for run in runs)
-        failed = sum(map(__main__.failed, runs))
+        lost = sum(map(failed, runs))
         note = (
             f'Recorded with {what}: test accuracy {ends[0]:.3f} to {ends[-1]:.3f}, '
-            f'seeds that learned nothing: {failed} of {len(runs)}.'
+            f'seeds that learned nothing: {lost} of {len(runs)}.'
         )
     batches = batches_per_epoch(recipe)
     schedule = schedule_panel(recipe.scheduler, recipe.num_epochs, recipe.per, batches)
@@ -60,30 +67,31 @@ class Atlas(Explorer):
     Raises ValueError for another family or another setting.
     """
 
-    def __init__(self, family, /, *, train=None, **settings):
+    def __init__(
+        self, family: str, /, *, train: Callable | None = None, **settings: float
+    ) -> None:
         if family not in ATLAS:
             raise ValueError(
                 f'family must be one of {", ".join(ATLAS)}, got {family!r}'
             )
         names, grid = ATLAS[family]
-        controls = {
+        controls: dict[str, Control] = {
             name: Snap({values[i] for values in grid}, settings.pop(name, None))
             for i, name in enumerate(names)
         }
         if settings:
             raise ValueError(f'{family!r} has no {", ".join(settings)}, only {names}')
-        self.family, load = family, functools.cache(__main__.load)
+        self.family, cached = family, functools.cache(load)
 
-        def recorded(**values):
-            return atlas_panels(family, load, **values)
+        def recorded(**values: float) -> list[Panel]:
+            return atlas_panels(family, cached, **values)
 
-        super().__init__(recorded, train=train, **controls)
+        super().__init__(recorded, train=train, controls=controls)
 
-    def __repr__(self):
-        values = (f'{name}={value!r}' for name, value in self.values.items())
-        return f'Atlas({self.family!r}, {", ".join(values)})'
+    def __repr__(self) -> str:
+        return f'Atlas({self.family!r}, {in_words(self.values)})'
 
-    def recipe(self):
+    def recipe(self) -> Recipe:
         """Return the `Recipe` of the recorded runs that are shown."""
-        _, name = __main__.nearest(self.family, **self.values)
+        _, name = nearest(self.family, **self.values)
         return RECIPES[name]

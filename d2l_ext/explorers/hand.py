@@ -1,16 +1,20 @@
 """A run that the reader steers while it lasts."""
 
 import dataclasses
+from collections.abc import Callable, Iterable
 
 import ipywidgets as widgets
 
-from d2l_ext.explorers.explorer import Explorer, Log
+from d2l_ext.explorers.controls import Log
+from d2l_ext.explorers.explorer import Explorer
 from d2l_ext.explorers.inputs import button
-from d2l_ext.explorers.tasks import Run
+from d2l_ext.explorers.tasks import TrainingTask
+from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.runs import history_panels
+from d2l_ext.training.history import History
 
 
-class HandSetRate(Run):
+class HandSetRate:
     """A run whose learning rate the reader sets with a slider while it goes on.
 
     `steps(scheduler)` starts a run and yields its `History` after every update, as
@@ -18,11 +22,18 @@ class HandSetRate(Run):
     its scheduler. Start begins or goes on, Stop holds the run where it is, Restart
     begins again from fresh weights. `history` stands in the picture until then.
 
-    It is a `Run`: a task of the kernel's own event loop.
+    `explorer` has the slider and the picture, `task` is the `TrainingTask` of the
+    kernel's own event loop, and `view` the widget of it all. `start`, `stop` and
+    `restart` raise RuntimeError outside a kernel.
     """
 
-    def __init__(self, steps, lr=0.5, history=None):
-        super().__init__(
+    def __init__(
+        self,
+        steps: Callable[[Callable[[int], float]], Iterable[History]],
+        lr: float = 0.5,
+        history: History | None = None,
+    ) -> None:
+        self.task = TrainingTask(
             lambda: steps(lambda num_update: self.explorer.values['lr']),
             self._show,
             history,
@@ -38,7 +49,24 @@ class HandSetRate(Run):
         ]
         self.view = widgets.VBox([widgets.HBox(buttons), self.explorer.view])
 
-    def panels(self, lr):
+    @property
+    def history(self) -> History:
+        """The `History` of the run so far."""
+        return self.task.history
+
+    def start(self) -> None:
+        """Begin the run, or go on with one that was stopped."""
+        self.task.start()
+
+    def stop(self) -> None:
+        """Hold the run after the update it is at."""
+        self.task.stop()
+
+    def restart(self) -> None:
+        """Begin again from fresh weights."""
+        self.task.restart()
+
+    def panels(self, lr: float) -> list[Panel]:
         """Return the panels of the run so far, with a mark at the slider's rate."""
         # a copy: a slider's handler may draw while the run adds to the list
         history = dataclasses.replace(self.history, lr=[*self.history.lr])
@@ -51,14 +79,16 @@ class HandSetRate(Run):
             )
         return [first, *others]
 
-    def _show(self, message):
+    def _show(self, message: str) -> None:
         self.message = message
-        self.explorer.set()
+        self.explorer.refresh()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'HandSetRate(lr={self.explorer.values["lr"]!r})'
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict, dict]:
         data, metadata = self.explorer._repr_mimebundle_()
         data['text/plain'] = repr(self)
         kind = 'application/vnd.jupyter.widget-view+json'

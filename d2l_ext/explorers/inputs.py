@@ -1,15 +1,19 @@
 """The widgets of controls: native inputs, each with a label that a screen reader says."""
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import traitlets
 
-from d2l_ext.explorers.controls import Choice, Points, Slider, Snap, Switch
+from d2l_ext.explorers.controls import Choice, Control, Points, Slider, Snap, Switch
 
 
-def field(control, label, width, slider_width='300px'):
+def field(
+    control: Control, label: str, width: str, slider_width: str = '300px'
+) -> tuple[Any, ...]:
     """Return the widget that holds a control's value, labelled, and a slider if any.
 
     Native inputs only, a number box or a list: a screen reader hears neither the name
@@ -47,7 +51,13 @@ def field(control, label, width, slider_width='300px'):
     return box, handle
 
 
-def follow(control, box, handle, moved, value):
+def follow(
+    control: Slider | Snap,
+    box: widgets.Widget,
+    handle: 'Handle',
+    moved: widgets.Widget,
+    value: Any,
+) -> None:
     """Move a control's box after its slider, or the slider after the box.
 
     `moved` is the one that changed, to `value`; another thread may have moved it on.
@@ -58,16 +68,16 @@ def follow(control, box, handle, moved, value):
         handle.value = control.position(value)
 
 
-def button(text, tooltip, action):
+def button(text: str, tooltip: str, action: Callable[[], object]) -> widgets.Button:
     """Return a button that calls `action()`."""
-    made = widgets.Button(description=text, tooltip=tooltip)
-    made.layout.width, made.layout.align_self = 'auto', 'flex-start'
-    made.on_click(lambda _: action())
-    return made
+    widget = widgets.Button(description=text, tooltip=tooltip)
+    widget.layout.width, widget.layout.align_self = 'auto', 'flex-start'
+    widget.on_click(lambda _: action())
+    return widget
 
 
 class Handle(widgets.IntSlider):
-    """A slider that the kernel does not tell its own news.
+    """A slider whose moves the kernel does not send back to the page.
 
     ipywidgets 8 echoes every value to the page that sent it, and the page is busy with
     that while the picture waits.
@@ -81,8 +91,8 @@ class PointsBox(widgets.VBox):
 
     value = traitlets.Tuple()
 
-    def __init__(self, control, label=''):
-        self._control, self._rows = control, []
+    def __init__(self, control: Points, label: str = '') -> None:
+        self._control, self._rows = control, list[tuple]()
         self._lock, self._held = threading.RLock(), False
         self._head = [widgets.HTML(label)] if label else []
         self._add = button(
@@ -91,7 +101,7 @@ class PointsBox(widgets.VBox):
         super().__init__()
         self.value = control.value
 
-    def add(self):
+    def add(self) -> None:
         """Add a point on the curve, in the middle of the largest gap."""
         t, lr = zip(*self.value, strict=True)
         ends = np.array([self._control.t.low, *t, self._control.t.high])
@@ -102,7 +112,7 @@ class PointsBox(widgets.VBox):
         if len(t) < self._control.most and at not in t:
             self.value = tuple(sorted([*self.value, (at, rate)]))
 
-    def remove(self, i):
+    def remove(self, i: int) -> None:
         """Take the point of row i away, unless it is the last."""
         points = self._points()
         if len(points) > 1:
@@ -110,7 +120,7 @@ class PointsBox(widgets.VBox):
             self.value = tuple(sorted(points))
 
     @traitlets.observe('value')
-    def _show(self, _):
+    def _show(self, _: dict) -> None:
         with self._lock:
             if self._held:
                 return
@@ -130,10 +140,11 @@ class PointsBox(widgets.VBox):
             lines = [line for _, line in self._rows]
             lines[0].children[-1].disabled = len(lines) == 1
             self._add.disabled = len(lines) == self._control.most
-            if [*self.children[len(self._head) : -1]] != lines:
-                self.children = [*self._head, *lines, self._add]
+            children = *self._head, *lines, self._add
+            if children != self.children:  # type: ignore[has-type]
+                self.children = children
 
-    def _row(self, i):
+    def _row(self, i: int) -> tuple[list, widgets.HBox]:
         """Return a row's fields (control, box, handle), and the widget of them all."""
         names = (f'time {i + 1}', self._control.t), (f'rate {i + 1}', self._control.lr)
         fields = [
@@ -147,7 +158,7 @@ class PointsBox(widgets.VBox):
         )
         return fields, widgets.HBox([*parts, away])
 
-    def _moved(self, change):
+    def _moved(self, change: dict) -> None:
         with self._lock:
             if self._held:
                 return
@@ -162,5 +173,5 @@ class PointsBox(widgets.VBox):
             finally:
                 self._held = False
 
-    def _points(self):
+    def _points(self) -> list[tuple]:
         return [tuple(box.value for _, box, _ in fields) for fields, _ in self._rows]

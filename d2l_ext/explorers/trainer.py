@@ -1,30 +1,64 @@
 """A row of widgets that trains what is shown."""
 
 import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import ipywidgets as widgets
 
+from d2l_ext.experiments.store import batches_per_epoch
 from d2l_ext.explorers.inputs import button
-from d2l_ext.explorers.tasks import Run
+from d2l_ext.explorers.tasks import TrainingTask
+from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.runs import recorded_panels
+from d2l_ext.plan import Plan
 from d2l_ext.training.history import History
+from d2l_ext.training.recipe import Recipe
 
 TRAINED = 'trained now'
 
 
-class Training:
+def recipe_of(plan: Plan | None) -> Recipe:
+    """Return the `Recipe` that trains as `plan` says.
+
+    Raises ValueError without a plan, or for one of longer or shorter epochs, in
+    updates, than a run here has.
+
+    >>> recipe_of(Plan(lambda t: 0.5, num_epochs=3)).num_epochs
+    3
+    """
+    if not plan:
+        raise ValueError('no panel here carries a schedule: nothing to train')
+    scheduler: Any = plan.scheduler
+    recipe = Recipe(scheduler, plan.per, plan.num_epochs)
+    batches = batches_per_epoch(recipe)
+    if plan.per == 'update' and plan.batches_per_epoch != batches:
+        raise ValueError(
+            f'batches_per_epoch={plan.batches_per_epoch} in the picture, but an '
+            f'epoch of a run here has {batches} updates: draw it with {batches}'
+        )
+    return recipe
+
+
+class Trainer:
     """A row of widgets that trains what is shown, and the curves that come of it.
 
     `steps(recipe, seed, queue=4)` yields the growing `History`, as a backend's
     `run_steps` does; `asked()` returns the recipe and its settings in words when the
     reader presses the button; `changed()` is called when there is something to draw.
+    `task` is the `TrainingTask`, `sentence` says how it goes.
     """
 
-    def __init__(self, steps, asked, changed):
+    def __init__(
+        self,
+        steps: Callable[..., Iterator[History]],
+        asked: Callable[[], tuple[Recipe, str]],
+        changed: Callable[[], None],
+    ) -> None:
         self._steps, self._asked, self._changed = steps, asked, changed
         self._settings = self.sentence = ''
-        self._shown = None
-        self.run = Run(self._begin, self._show, held='Stopped.')
+        self._shown: tuple | None = None
+        self.task = TrainingTask(self._begin, self._show, held='Stopped.')
         self._seed = widgets.BoundedIntText(
             10,
             min=0,
@@ -40,28 +74,30 @@ class Training:
         ]
         self.view = widgets.HBox([*buttons, self._seed, self._bar])
 
-    def train(self):
+    def train(self) -> None:
         """Begin to train what is shown."""
-        self._act(self.run.restart)
+        self._act(self.task.restart)
 
-    def stop(self):
+    def stop(self) -> None:
         """End the run; its curve stays."""
-        self._act(self.run.stop)
+        self._act(self.task.stop)
 
-    def added(self, panels, plan):
-        """Return the panels with the curves of the run, if one was begun.
+    def extend(
+        self, panels: list[Panel], plan: Plan | None
+    ) -> tuple[list[Panel], list[str]]:
+        """Return the panels with the curves of the run, and what is to be said of it.
 
         Where no panel has the axes for a curve, it gets one of its own. `plan`: the
         `Plan` shown, if any.
         """
-        history, panels = self.run.history, [*panels]
+        history, panels = self.task.history, [*panels]
         if not history.lr:
-            return panels
+            return panels, [self.sentence]
         epochs = plan.num_epochs if plan else history.recipe.get('num_epochs', 1)
         # a copy: a slider's handler may draw while the run adds to the lists
         losses, accuracies = [*history.train_loss], [*history.test_acc]
-        done = History(train_loss=losses, test_acc=accuracies[: len(losses)])
-        for curve in recorded_panels({TRAINED: [done]}, epochs):
+        so_far = History(train_loss=losses, test_acc=accuracies[: len(losses)])
+        for curve in recorded_panels({TRAINED: [so_far]}, epochs):
             for i, panel in enumerate(panels):
                 if (panel.xlabel, panel.ylabel) == (curve.xlabel, curve.ylabel):
                     thin = tuple(panel.lines) if panel.thin is True else panel.thin
@@ -70,20 +106,20 @@ class Training:
                     break
             else:
                 panels.append(dataclasses.replace(curve, thin=False))
-        return panels
+        return panels, [self.sentence]
 
-    def _act(self, action):
+    def _act(self, action: Callable[[], None]) -> None:
         try:
             action()
         except RuntimeError as error:
             self._say(f'{error}.')
 
-    def _begin(self):
+    def _begin(self) -> Iterator[History]:
         recipe, self._settings = self._asked()
         return self._steps(recipe, self._seed.value, queue=4)
 
-    def _show(self, message):
-        history = self.run.history
+    def _show(self, message: str) -> None:
+        history = self.task.history
         batches = history.recipe.get('batches_per_epoch', 1)
         self._bar.max = max(1, batches * history.recipe.get('num_epochs', 1))
         self._bar.value = len(history.lr)
@@ -93,6 +129,6 @@ class Training:
             self._shown = news
             self._say(f'{message} With {self._settings}: {history}.')
 
-    def _say(self, sentence):
+    def _say(self, sentence: str) -> None:
         self.sentence = sentence
         self._changed()

@@ -6,13 +6,32 @@ what stays as it is need not be sent again.
 """
 
 import html
-import weakref
+from collections.abc import Iterable, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from d2l_ext.plots.axes import Plane, beside, limits, scale
+from d2l_ext.panels.look import (
+    EDGE,
+    GREY,
+    GRID,
+    INK,
+    MARK,
+    PINNED,
+    Limits,
+    Style,
+    along,
+    beside,
+    limits,
+    styles,
+    tick_label,
+    x_ticks,
+    y_ticks,
+)
+from d2l_ext.panels.panel import Panel
+from d2l_ext.plots.axes import Plane, scale
 from d2l_ext.plots.figure import Picture, filled, layout
-from d2l_ext.plots.style import EDGE, GREY, GRID, INK, MARK, PINNED, Style, styles
 
 
 class Canvas:
@@ -20,49 +39,63 @@ class Canvas:
 
     `draw(panels)` returns the SVG of the lines; `scales` is the SVG to lay them on, and
     `background` the PNG below, all `width` by `height` pixels. The background holds
-    labels and legends, the scales the frames, grids and ticks, and what is pinned. Open
-    limits only grow (see `plots.limits`) until `fit()`.
+    labels and legends, the scales the frames, grids and ticks, and what is pinned; both
+    are laid out by `figure`, Matplotlib's. Open limits only grow (`limits` holds them,
+    see `panels.look.limits`) until `fit()`. `cached`: how many panels have their SVG
+    ready, which is as long as they are used elsewhere.
     """
 
-    def __init__(self, columns=None):
+    def __init__(self, columns: int | None = None) -> None:
         self.columns = columns
         self.background, self.scales = b'', ''
         self.width = self.height = 0
-        self._figure = self._still = self._scaled = None
-        self._drawn = weakref.WeakKeyDictionary()
+        self.figure = Figure()
+        self._still: tuple | None = None
+        self._scaled: tuple | None = None
+        self._layers: WeakKeyDictionary[Panel, dict] = WeakKeyDictionary()
         self.fit()
 
-    def fit(self):
+    def fit(self) -> None:
         """Let the next drawing choose its limits from its own data alone."""
-        self._limits = []
+        self.limits: list[Limits] = []
 
-    def draw(self, panels):
-        """Return the panels' lines as SVG, and renew the layers below if need be."""
-        found = self._fitted(panels)
-        still = len({xlim for xlim, *_ in found}), *map(_still, panels)
+    @property
+    def cached(self) -> int:
+        """How many panels have their SVG ready."""
+        return len(self._layers)
+
+    def draw(self, panels: Sequence[Panel]) -> str:
+        """Return the panels' lines as SVG, and renew the layers below if need be.
+
+        Raises ValueError as `figure` does.
+        """
+        bounds = self._fitted(panels)
+        still = len({wanted.x for wanted in bounds}), *map(_still, panels)
         if still != self._still:
-            self._figure = layout(panels, found, self.columns)
-            for ax in self._figure.axes:
+            self.figure = layout(panels, bounds, self.columns)
+            for ax in self.figure.axes:
                 ax.tick_params(which='both', color='none', labelcolor='none')
                 ax.grid(False)
                 ax.spines[:].set_visible(False)
-            self.width, self.height = self._figure.canvas.get_width_height()
-            self.background = Picture(self._figure, '').png
+            self.width, self.height = self.figure.canvas.get_width_height()
+            self.background = Picture(self.figure, '').png
             self._still, self._scaled = still, None
         first, *others = panels
-        # as long as the panels are kept: a slider comes by again
-        drawn, key = self._drawn.setdefault(first, {}), (*others, *found)
-        if key not in drawn:
-            drawn[key] = self._layers(panels, found)
-        self._limits = found
-        self.scales, lines = drawn[key]
+        # as long as the panels are in use: a slider comes by again
+        layers, key = self._layers.setdefault(first, {}), (*others, *bounds)
+        if key not in layers:
+            layers[key] = self._scales_and_lines(panels, bounds)
+        self.limits = bounds
+        self.scales, lines = layers[key]
         return lines
 
-    def _layers(self, panels, found):
+    def _scales_and_lines(
+        self, panels: Sequence[Panel], bounds: list[Limits]
+    ) -> tuple[str, str]:
         """Return the SVG of the scales with what is pinned, and that of the lines."""
-        key = *found, *map(_pinned, panels)
+        key = *bounds, *map(_pinned, panels)
         if not self._scaled or self._scaled[0] != key:
-            self._scaled = key, *self._scale(panels, found)
+            self._scaled = key, *self._scale(panels, bounds)
         _, planes, scales = self._scaled
         looks = styles(panels)
         inner = ''.join(
@@ -72,55 +105,70 @@ class Canvas:
         name = html.escape('; '.join(panel.name for panel in panels))
         return scales, self._svg(inner, f'role="img" aria-label="{name}"')
 
-    def _scale(self, panels, found):
-        axes, scales = self._figure.axes, ''
-        for ax, bounds in zip(axes, found, strict=True):
-            scale(ax, *bounds)
+    def _scale(
+        self, panels: Sequence[Panel], bounds: list[Limits]
+    ) -> tuple[list[Plane], str]:
+        axes, scales = self.figure.axes, ''
+        for ax, wanted in zip(axes, bounds, strict=True):
+            scale(ax, wanted)
         planes = [Plane(ax) for ax in axes]
-        for ax, plane, panel in zip(axes, planes, panels, strict=True):
+        for ax, plane, panel, wanted in zip(axes, planes, panels, bounds, strict=True):
             pinned = [
                 _stroke(_path(plane, *xy), PINNED) for xy in panel.pinned.values()
             ]
-            scales += _ticks(ax, plane) + _clipped(plane, pinned)
+            named = ax.xaxis.get_tick_params().get('labelbottom', True)
+            scales += _ticks(plane.bounds, wanted, named) + _clipped(plane, pinned)
         return planes, self._svg(scales, 'aria-hidden="true"')
 
-    def _svg(self, inner, what):
+    def _svg(self, inner: str, what: str) -> str:
         size = f'width="{self.width}" height="{self.height}"'
         return f'<svg {what} {size} style="display:block">{inner}</svg>'
 
-    def picture(self, panels):
-        """Return all layers, and the notes, as one `Picture`."""
+    def picture(self, panels: Sequence[Panel]) -> Picture:
+        """Return all layers, and the notes, as one `Picture`.
+
+        Raises ValueError as `figure` does.
+        """
         return filled(layout(panels, self._fitted(panels), self.columns, True), panels)
 
-    def _fitted(self, panels):
-        before = [*self._limits, *(None for _ in panels)]
+    def _fitted(self, panels: Sequence[Panel]) -> list[Limits]:
+        before = [*self.limits, *(None for _ in panels)]
         return [limits(panel, old) for panel, old in zip(panels, before, strict=False)]
 
 
-def _still(panel):
+def _still(panel: Panel) -> tuple:
     """Return what of a panel is in the background, in a form that can be compared."""
     labels = tuple(panel.lines), tuple(panel.bands), bool(panel.pinned), panel.thin
     return panel.title, panel.xlabel, panel.ylabel, labels
 
 
-def _pinned(panel):
+def _pinned(panel: Panel) -> tuple:
     return tuple((x.tobytes(), y.tobytes()) for x, y in panel.pinned.values())
 
 
-def _ticks(ax, plane):
-    """Return the SVG of an axes' grid, ticks and their labels, where Matplotlib's are."""
-    left, top, width, height = plane.bounds
+def _ticks(bounds: tuple, limits: Limits, named: bool) -> str:
+    """Return the SVG of an axes' grid, ticks and their labels, where Matplotlib's are.
+
+    `bounds`: the corner, width and height of the axes; `named`: whether x has labels.
+    """
+    left, top, width, height = bounds
     right, bottom = left + width, top + height
     grid, ticks, below, left_of = [], [], [], []
-    for x, name in _marks(ax.xaxis, left, right, 'labelbottom'):
+    marks = x_ticks(*limits.x)
+    for tick, share in zip(marks, along(marks, limits.x), strict=True):
+        x = left + share * width
         grid.append(f'M{x:.1f},{top:.1f}V{bottom:.1f}')
         ticks.append(f'M{x:.1f},{bottom:.1f}v5')
-        if name:
-            below.append(f'<text x="{x:.1f}" y="{bottom + 19:.1f}">{name}</text>')
-    for y, name in _marks(ax.yaxis, bottom, top, 'labelleft'):
+        if named:
+            place = f'x="{x:.1f}" y="{bottom + 19:.1f}"'
+            below.append(f'<text {place}>{tick_label(tick)}</text>')
+    marks = y_ticks(*limits.y, limits.log)
+    for tick, share in zip(marks, along(marks, limits.y, limits.log), strict=True):
+        y = bottom - share * height
         grid.append(f'M{left:.1f},{y:.1f}H{right:.1f}')
         ticks.append(f'M{left:.1f},{y:.1f}h-5')
-        left_of.append(f'<text x="{left - 10:.1f}" y="{y + 4.5:.1f}">{name}</text>')
+        place = f'x="{left - 10:.1f}" y="{y + 4.5:.1f}"'
+        left_of.append(f'<text {place}>{tick_label(tick)}</text>')
     font = f'fill="{INK}" font-family="DejaVu Sans,Verdana,sans-serif" font-size="12.5"'
     # the frame last: where it meets the grid, the frame is seen
     frame = f'M{left:.1f},{top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}Z'
@@ -132,20 +180,7 @@ def _ticks(ax, plane):
     )
 
 
-def _marks(axis, begin, end, labelled):
-    """Return the pixel and the label of each tick from `begin` to `end` of an axis."""
-    ticks = axis.get_majorticklocs()
-    places = axis.get_transform().transform(np.r_[axis.get_view_interval(), ticks])
-    share = (places[2:] - places[0]) / (places[1] - places[0])
-    names = axis.get_major_formatter().format_ticks(ticks)
-    if not axis.get_tick_params().get(labelled, True):
-        names = [''] * len(names)
-    pixels = begin + share * (end - begin)
-    inside = np.abs(share - 0.5) < 0.5 + 1e-6
-    return [(x, name) for x, name, on in zip(pixels, names, inside) if on]
-
-
-def _overlay(plane, panel, styles):
+def _overlay(plane: Plane, panel: Panel, styles: dict[str, Style]) -> str:
     """Return the SVG of one panel's bands, marks and lines, clipped to its axes."""
     _, _, width, height = map(_tenths, plane.bounds)
     out = []
@@ -170,7 +205,7 @@ def _overlay(plane, panel, styles):
     return _clipped(plane, out)
 
 
-def _clipped(plane, shapes):
+def _clipped(plane: Plane, shapes: Iterable[str]) -> str:
     """Return shapes, in tenths of a pixel from the axes' corner, as SVG clipped to it.
 
     The inner svg's own viewport clips, so no ids are needed that could meet another
@@ -183,11 +218,11 @@ def _clipped(plane, shapes):
     )
 
 
-def _tenths(pixels):
+def _tenths(pixels: float) -> int:
     return round(10 * float(np.clip(pixels, -1e4, 1e4)))
 
 
-def _path(plane, x, y, simplify=True):
+def _path(plane: Plane, x: np.ndarray, y: np.ndarray, simplify: bool = True) -> str:
     pixels, begins = plane.trace(x, y, simplify)
     points = np.rint(np.clip(10 * pixels, -1e5, 1e5)).astype(int).tolist()
     path, last = [], (None, None)
@@ -203,7 +238,7 @@ def _path(plane, x, y, simplify=True):
     return ''.join(path)
 
 
-def _stroke(path, style):
+def _stroke(path: str, style: Style) -> str:
     width = 10 * style.width
     dash = ','.join(f'{part * width:.0f}' for part in style.dash)
     ends = f'stroke-dasharray="{dash}"' if dash else 'stroke-linecap="round"'
@@ -213,7 +248,7 @@ def _stroke(path, style):
     )
 
 
-def _text(text, x, y, anchor):
+def _text(text: str, x: int, y: int, anchor: str) -> str:
     return (
         f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{GREY}" '
         f'font-family="sans-serif" font-size="118">{html.escape(text)}</text>'

@@ -139,7 +139,7 @@ def test_an_explorer_by_keyboard(lab, tmp_path):
     page.keyboard.press('Enter')
     settled(page, 'ends at 0.01')
     page.get_by_label('per', exact=True).select_option('update')
-    settled(page, 'updates (0.35 % of the run)')
+    settled(page, 'updates (0.89 % of the run)')
     page.get_by_label('log y').press('Space')
     page.get_by_label('per', exact=True).select_option('epoch')
     settled(page, 'in epoch 20')

@@ -1,8 +1,10 @@
 """Explorers without a browser: move a control, see the picture change."""
 
 import asyncio
+import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,9 +18,10 @@ widgets = pytest.importorskip('ipywidgets')
 pytest.importorskip('matplotlib')
 
 from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
-from d2l_ext.explorers.tasks import Idle
+from d2l_ext.explorers.cache import SIZE
+from d2l_ext.explorers.tasks import IdleWork
 from d2l_ext.plots import Panel, schedule_panel
-from d2l_ext.schedulers import FactorScheduler
+from d2l_ext.schedulers import FactorScheduler, MultiFactorScheduler
 
 VIEW = 'application/vnd.jupyter.widget-view+json'
 
@@ -41,12 +44,12 @@ def explorer():
 
 
 def lines(explorer):
-    return explorer._stage._lines.value
+    return explorer.svg
 
 
 def below(explorer):
     """Return the layers below the lines."""
-    return explorer._stage._background.value, explorer._stage._scales.value
+    return explorer.picture.background.value, explorer.picture.scales.value
 
 
 def control(explorer, kind, label):
@@ -83,14 +86,14 @@ def test_each_control_moves_the_picture(explorer, kind, label, value, name):
     before = lines(explorer), explorer.sentence
     control(explorer, kind, label).value = value
     assert explorer.values[name] == value  # not rounded to the slider's steps
-    for handle in explorer._widgets[name][1:]:
+    for handle in explorer.widgets[name][1:]:
         assert handle.value == explorer.controls[name].position(value)
     assert (lines(explorer), explorer.sentence) != before
 
 
 @pytest.mark.parametrize('name', ['base_lr', 'factor', 'num_epochs'])
 def test_every_slider_position_gives_a_picture(explorer, name):
-    box, slider = explorer._widgets[name]
+    box, slider = explorer.widgets[name]
     declared = explorer.controls[name]
     for position in range(slider.min, slider.max + 1, 3):
         slider.value = position
@@ -147,6 +150,84 @@ def test_set_refuses_what_a_reader_could_not_set(explorer, values, message):
     assert explorer.values == before
 
 
+def panel_of(*numbers):
+    return Panel({'a': (range(len(numbers)), numbers)}, 'x', 'y')
+
+
+def test_a_choice_of_lists_moves_the_picture():
+    def steps(milestones, base_lr):
+        return schedule_panel(MultiFactorScheduler(milestones, 0.5, base_lr), 30)
+
+    shown = Explorer(
+        steps,
+        milestones=Choice({'early': [5, 10], 'late': [25]}),
+        base_lr=Slider(0.5, 0.0, 1.0),
+    )
+    assert 'final rate reached after 10 of 30' in shown.sentence
+    early = lines(shown)
+    control(shown, widgets.Dropdown, 'milestones').value = [25]
+    assert lines(shown) != early
+    assert shown.share() == 'milestones=late&base_lr=0.5'
+    shown.set(milestones=[5, 10])
+    assert lines(shown) == early
+
+
+class Level:
+    def __call__(self, lr):
+        return panel_of(lr, lr) if lr else None
+
+
+@pytest.mark.parametrize(
+    ('function', 'name'),
+    [(functools.partial(Level.__call__, Level()), '__call__'), (Level(), 'Level')],
+)
+def test_a_partial_or_an_object_that_can_be_called_is_a_function_too(function, name):
+    shown = Explorer(function, lr=Slider(1, 0, 3))
+    assert repr(shown) == f'Explorer({name}, lr=1)'
+    assert shown._repr_mimebundle_()[0]['text/plain'].startswith(repr(shown))
+    shown.set(lr=0)
+    assert shown.sentence == f'TypeError: {name} must return a Panel or a list of ' + (
+        'them, got None'
+    )
+    with pytest.raises(ValueError, match=rf'\(rate\) do not fit {name}\(lr\)'):
+        Explorer(function, rate=Slider(1, 0, 3))
+
+
+def test_a_parameter_may_be_called_as_an_option_is():
+    def share(train, columns, controls=1, self=1):
+        return panel_of(train, columns, controls, self)
+
+    names = 'train', 'columns', 'controls', 'self'
+    shown = Explorer(
+        share, controls={name: Slider(i, 0, 9) for i, name in enumerate(names)}
+    )
+    shown.set(train=5, self=7)
+    assert shown.values == {'train': 5, 'columns': 1, 'controls': 2, 'self': 7}
+    mixed = Explorer(
+        lambda a, train: panel_of(a, train),
+        a=Slider(1, 0, 3),
+        controls={'train': Slider(2, 0, 3)},
+    )
+    assert list(mixed.values) == ['a', 'train']
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'train': Slider(1, 0, 3)}, "write controls={'train': ...}"),
+        ({'columns': Slider(1, 0, 3)}, "write controls={'columns': ...}"),
+        ({'controls': Slider(1, 0, 3)}, "write controls={'controls': ...}"),
+        ({'controls': [Slider(1, 0, 3)]}, 'controls must be {name: control}'),
+        ({'train': 3}, 'train must be a function such as run_steps, got 3'),
+        ({'columns': 0}, 'columns must be a whole number >= 1, got 0'),
+        ({'controls': {'base_lr': Switch()}}, 'controls must not name base_lr again'),
+    ],
+)
+def test_an_option_that_is_none_says_what_to_write(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Explorer(factor, base_lr=Log(1, 0.1, 2), factor=Slider(0.5, 0.1, 1), **options)
+
+
 @pytest.mark.parametrize(
     'make',
     [
@@ -171,14 +252,14 @@ def test_a_bad_declaration_is_refused_at_once(make):
 
 def test_the_picture_is_sent_before_the_number_beside_the_slider(explorer, monkeypatch):
     sent = []
-    box, handle = explorer._widgets['base_lr']
+    box, handle = explorer.widgets['base_lr']
     monkeypatch.setattr(
         widgets.Widget, '_send', lambda self, *_, **__: sent.append(self)
     )
     handle.set_state({'value': handle.value + 1})
-    stage = explorer._stage
-    order = [widget for widget in sent if widget in (stage._lines, box)]
-    assert order == [stage._lines, box]
+    lines = explorer.picture.lines
+    order = [widget for widget in sent if widget in (lines, box)]
+    assert order == [lines, box]
 
 
 def test_what_a_slider_comes_by_again_is_kept_until_a_cell_is_run(monkeypatch):
@@ -193,7 +274,7 @@ def test_what_a_slider_comes_by_again_is_kept_until_a_cell_is_run(monkeypatch):
         return Panel({'lr': ([0, 1], [lr, lr])}, 'epoch', 'lr', ylim=(0, 9))
 
     explorer = Explorer(level, lr=Slider(0, 0, 5, step=1))
-    box, handle = explorer._widgets['lr']
+    box, handle = explorer.widgets['lr']
     seen = {}
 
     def move(*positions):
@@ -209,7 +290,7 @@ def test_what_a_slider_comes_by_again_is_kept_until_a_cell_is_run(monkeypatch):
     assert move(3, 0, 3, 0) == [3, 3]
     explorer.pin()  # and what is not a slider's move asks again
     assert move(1, 2, 1) == [1, 2]
-    explorer.set()
+    explorer.refresh()
     assert asked == [1, 2, 1]
 
     shell.execution_count += 1
@@ -217,9 +298,9 @@ def test_what_a_slider_comes_by_again_is_kept_until_a_cell_is_run(monkeypatch):
     assert move(2, 1, 2) == [2, 1]
     assert seen[1] != before[1] and seen[2] != before[2]
 
-    monkeypatch.setattr('d2l_ext.explorers.explorer.KEPT', 3)
+    explorer.state.cache.size = 3
     assert move(4, 5, 1, 2) == [4, 5, 1, 2]
-    assert len(explorer._known) <= 3
+    assert len(explorer.state.cache) <= 3
 
 
 async def rested(idle):
@@ -238,22 +319,22 @@ def test_a_call_drops_the_jobs_that_are_left(monkeypatch):
         for i in range(4):
             done.append(i)
             if done == [0, 1]:
-                idle.rouse()
+                idle.restart()
             yield
 
-    idle = Idle(jobs)
-    idle.rouse()  # outside a kernel
+    idle = IdleWork(jobs)
+    idle.restart()  # outside a kernel
     assert not idle.working
 
     async def kernel():
         nonlocal idle
-        idle = Idle(jobs)
-        idle.rouse()
-        idle.rouse()
+        idle = IdleWork(jobs)
+        idle.restart()
+        idle.restart()
         assert done == []
         await rested(idle)
         assert done == [0, 1, 0, 1, 2, 3]
-        idle.rouse()
+        idle.restart()
         await rested(idle)
         assert done[6:] == [0, 1, 2, 3]
 
@@ -272,37 +353,36 @@ def test_a_slider_at_rest_has_what_stands_beside_it_made_ahead(monkeypatch):
 
     async def kernel():
         explorer = Explorer(level, lr=Slider(0, 0, 5, step=1), up=Switch())
-        (_, handle), (switch,) = explorer._widgets.values()
+        (_, handle), (switch,) = explorer.widgets.values()
 
         async def made(widget, value):
             asked.clear()
             widget.value = value
             now = len(asked)
             shown, below = lines(explorer), explorer.sentence
-            await rested(explorer._idle)
+            await rested(explorer.idle)
             assert (lines(explorer), explorer.sentence) == (shown, below)
             return now, asked
 
-        await rested(explorer._idle)
+        await rested(explorer.idle)
         assert asked == [0]
         assert await made(switch, True) == (1, [0])  # no slider was moved yet
         assert await made(handle, 2) == (1, [2, 1, 3, 4, 5])
-        monkeypatch.setattr('d2l_ext.explorers.explorer.KEPT', 8)
+        explorer.state.cache.size = 8
         assert await made(handle, 4) == (0, [3])
-        monkeypatch.undo()
-        monkeypatch.setattr('d2l_ext.explorers.tasks.REST', 0.01)
+        explorer.state.cache.size = SIZE
         assert await made(handle, 3) == (1, [3, 3])
         assert explorer.sentence == 'no 3'
         handle.value = 4
         assert await made(switch, False) == (1, [4, 3, 5, 2, 1])
 
-        explorer.set()
-        monkeypatch.setattr('d2l_ext.explorers.explorer.KEPT', 4)
+        explorer.refresh()
+        explorer.state.cache.size = 4
         handle.value = 0
         assert await made(handle, 5) == (1, [5, 5, 4, 3])
-        assert len(explorer._known) <= 4
-        explorer.set()
-        monkeypatch.setattr('d2l_ext.explorers.explorer.SLOW', -1)
+        assert len(explorer.state.cache) <= 4
+        explorer.refresh()
+        explorer.state.cache.slow = -1
         assert await made(handle, 1) == (1, [1, 1])
 
     asyncio.run(kernel())
@@ -315,8 +395,8 @@ def test_numbers_and_sentences_follow_a_drag_once_a_beat(explorer, monkeypatch):
         '_send',
         lambda self, message, **_: sent.append((self, message.get('state'))),
     )
-    (box, handle), stage = explorer._widgets['num_epochs'], explorer._stage
-    names = {box: 'box', stage.status: 'status', stage._lines: 'lines'}
+    (box, handle), picture = explorer.widgets['num_epochs'], explorer.picture
+    names = {box: 'box', picture.status: 'status', picture.lines: 'lines'}
 
     def told():
         said = [(names[widget], state) for widget, state in sent if widget in names]
@@ -324,7 +404,7 @@ def test_numbers_and_sentences_follow_a_drag_once_a_beat(explorer, monkeypatch):
         return said
 
     def news():
-        status, number = {'value': stage.status.value}, {'value': box.value}
+        status, number = {'value': picture.status.value}, {'value': box.value}
         return [('box', number), ('status', status)]
 
     async def kernel():
@@ -369,13 +449,13 @@ def test_what_is_kept_is_what_would_be_drawn():
         name = rng.choice(['lr', 'num_epochs', 'high'], p=[0.6, 0.3, 0.1])
         values = (False, True) if name == 'high' else range(5)
         value = rng.choice(values).item()
-        anew._known.clear()
+        anew.state.cache.clear()
         for explorer in kept, anew:
-            explorer._widgets[name][-1].value = value
+            explorer.widgets[name][-1].value = value
         assert lines(kept) == lines(anew)
         assert below(kept) == below(anew)
         assert kept.sentence == anew.sentence
-    assert len(kept._known) == len(kept._stage.canvas._drawn) == 51
+    assert len(kept.state.cache) == kept.picture.canvas.cached == 51
 
 
 def test_reset_restores_values_limits_and_axes(explorer):
@@ -439,7 +519,7 @@ def test_the_output_holds_text_picture_and_view(explorer, monkeypatch):
 
 def test_what_is_heard_and_read(explorer):
     assert 'role="img" aria-label="learning rate against epoch"' in lines(explorer)
-    status = explorer._stage.status.value
+    status = explorer.picture.status.value
     assert 'role="status" aria-live="polite"' in status
     assert explorer.sentence in status
 
@@ -460,7 +540,7 @@ def test_threads_take_turns_and_end_on_the_final_value():
         rng = np.random.default_rng(seed)
         for _ in range(20):
             explorer.set(a=float(rng.uniform(0.1, 9)))
-            explorer._widgets['b'][1].value = int(rng.integers(1, 90))
+            explorer.widgets['b'][1].value = int(rng.integers(1, 90))
 
     threads = [threading.Thread(target=hammer, args=(seed,)) for seed in range(4)]
     for thread in threads:
@@ -470,9 +550,9 @@ def test_threads_take_turns_and_end_on_the_final_value():
     assert max(together) == 1
     shown = lines(explorer)
     assert explorer.sentence == '{a} {b}'.format(**explorer.values)
-    explorer._draw()
+    explorer.refresh()
     assert lines(explorer) == shown
-    for name, (box, slider) in explorer._widgets.items():
+    for name, (box, slider) in explorer.widgets.items():
         assert slider.value == explorer.controls[name].position(box.value)
 
 
@@ -482,7 +562,7 @@ def test_a_move_is_quick_and_small_and_leaves_the_background():
         return Panel({'lr': (x, base_lr * (x + 1) ** -0.5)}, 'epoch', 'lr', ylim=(0, 2))
 
     shown = Explorer(steps, base_lr=Slider(1.0, 0.0, 2.0))
-    still, slider = below(shown), shown._widgets['base_lr'][1]
+    still, slider = below(shown), shown.widgets['base_lr'][1]
     seconds = []
     for position in range(1, 101):
         start = time.perf_counter()

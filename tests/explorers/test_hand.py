@@ -77,7 +77,7 @@ def test_start_set_stop_go_on_restart():
         assert set(live.history.lr) == {0.02}
         live.stop()
         await until(lambda: 'Held' in sentence(live))
-        assert live.task.done()
+        assert live.task.task.done()
 
     asyncio.run(read())
 
@@ -89,10 +89,10 @@ def test_a_run_that_ends_can_be_started_again():
         for runs in 1, 2:
             live.start()
             await until(lambda: 'Done.' in sentence(live))
-            assert not live.running
+            assert not live.task.running
             assert [len(history.lr) for history in steps.runs] == [30] * runs
             live.message = ''
-            live.explorer.set()
+            live.explorer.refresh()
 
     asyncio.run(read())
 
@@ -138,7 +138,7 @@ def test_an_error_becomes_a_sentence_and_start_begins_anew():
         live = HandSetRate(steps)
         live.start()
         await until(lambda: 'ValueError: the rate is no rate' in sentence(live))
-        assert not live.running
+        assert not live.task.running
         steps.error = None
         live.start()
         await until(lambda: len(steps.runs) == 2 and len(live.history.lr) > 10)
@@ -158,7 +158,7 @@ def test_outside_a_notebook_it_can_be_made_but_not_started():
 SETUP = """
 import asyncio, threading, time
 from d2l_ext import mxnet as d2l
-from d2l_ext.live import HandSetRate
+from d2l_ext.explorers import HandSetRate
 from mxnet import gluon, npx
 npx.set_np()
 device = npx.cpu()

@@ -101,8 +101,7 @@ def test_code_is_written_only_while_it_is_open(explorer, monkeypatch):
     assert written == []
     for library in LIBRARIES:
         also.value = f'code for {library}'
-        scheduler, *run = explorer._panels[0].plan
-        first, *_ = code(scheduler, library, *run).splitlines()
+        first, *_ = code(explorer.state.display.plan, library).splitlines()
         assert first in code_shown(explorer)
     assert len(written) == len(LIBRARIES)
     also.value = SHOWN
@@ -226,7 +225,7 @@ def test_points_are_moved_added_and_taken_away(hand):
     assert len(hand.values['points']) == 1
     hand.reset()
     assert hand.sentence == before
-    assert len(hand._widgets['points'][0].children) == 5
+    assert len(hand.widgets['points'][0].children) == 5
     hand.restore(text)
     assert hand.share() == text
 
@@ -279,7 +278,9 @@ def test_what_is_shown_is_trained_and_its_curve_stays(explorer):
     async def read():
         fake = Fake(epochs=3)
         shown = Explorer(cosine, train=fake, **explorer.controls)
-        assert [panel.ylabel for panel in shown._panels] == ['learning rate']
+        assert [panel.ylabel for panel in shown.state.display.panels] == [
+            'learning rate'
+        ]
         shown.set(base_lr=0.2)
         labelled(shown, 'seed').value = 4
         labelled(shown, 'Train this now').click()
@@ -287,18 +288,18 @@ def test_what_is_shown_is_trained_and_its_curve_stays(explorer):
         ((recipe, seed),) = fake.calls
         assert (recipe.scheduler, seed) == (CosineScheduler(40, 0.2, 0.01), 4)
         assert (recipe.num_epochs, recipe.per) == (40, 'epoch')
-        assert [panel.ylabel for panel in shown._panels] == [
+        assert [panel.ylabel for panel in shown.state.display.panels] == [
             'learning rate',
             'train loss',
             'test accuracy',
         ]
-        _, losses = shown._panels[1].lines['trained now']
+        _, losses = shown.state.display.panels[1].lines['trained now']
         assert losses[:3].tolist() == [2.0, 1.0, 2 / 3]
         bar = labelled(shown, 'progress')
         assert bar.value == bar.max == 6
         shown.set(base_lr=0.3)
         assert 'With base_lr=0.2, T=40' in shown.sentence
-        assert 'trained now' in shown._panels[1].lines
+        assert 'trained now' in shown.state.display.panels[1].lines
         assert 'test acc 0.400' in shown._repr_mimebundle_()[0]['text/plain']
 
     asyncio.run(read())
@@ -312,9 +313,9 @@ def test_a_run_is_stopped_and_begun_anew():
         await until(lambda: 'train loss' in shown.sentence)
         labelled(shown, 'Stop').click()
         await until(lambda: 'Stopped.' in shown.sentence)
-        held = len(shown._training.run.history.lr)
+        held = len(shown.trainer.task.history.lr)
         await asyncio.sleep(0.05)
-        assert len(shown._training.run.history.lr) == held
+        assert len(shown.trainer.task.history.lr) == held
         shown.set(base_lr=1.0)
         labelled(shown, 'Train this now').click()
         await until(
@@ -348,6 +349,29 @@ def test_a_schedule_in_updates_is_trained_in_epochs_of_its_own_length():
         explorer.recipe()
 
 
+def test_a_schedule_in_updates_with_every_default_is_trained():
+    async def read():
+        fake = Fake(epochs=2)
+        shown = Explorer(
+            lambda lr: schedule_panel(CosineScheduler(940, lr), 10, 'update'),
+            train=fake,
+            lr=Log(0.5, 0.01, 3),
+        )
+        labelled(shown, 'Train this now').click()
+        await until(lambda: 'Done.' in shown.sentence)
+        assert fake.calls == [(Recipe(CosineScheduler(940, 0.5), 'update', 10), 10)]
+
+    asyncio.run(read())
+
+
+def test_without_a_schedule_there_is_nothing_to_train():
+    plain = Explorer(
+        lambda x: Panel({'a': ([0, 1], [0, x])}, 'x', 'y'), x=Slider(1, 0, 3)
+    )
+    with pytest.raises(ValueError, match='no panel here carries a schedule'):
+        plain.recipe()
+
+
 def test_without_an_event_loop_the_button_says_so():
     shown = Atlas('constant', train=Fake())
     labelled(shown, 'Train this now').click()
@@ -358,13 +382,13 @@ def test_the_atlas_snaps_to_recorded_runs():
     atlas = Atlas('warmup', base_lr=0.5, warmup_steps=5)
     assert repr(atlas) == "Atlas('warmup', base_lr=0.5, warmup_steps=5)"
     assert atlas.recipe() is RECIPES['warmup_cosine_0.5']
-    accuracy = atlas._panels[2]
+    accuracy = atlas.state.display.panels[2]
     runs = accuracy.lines['recorded'][1]
     assert np.isnan(runs).sum() >= 10  # one line a seed
     assert np.nanmax(runs) > 0.85
     assert 'learned nothing: 2 of ' in atlas.sentence
     assert 'The rate of the first epoch is 0, nothing is learned (94' in atlas.sentence
-    handle = atlas._widgets['warmup_steps'][1]
+    handle = atlas.widgets['warmup_steps'][1]
     handle.value = 0
     assert atlas.values == {'base_lr': 0.5, 'warmup_steps': 0}
     assert atlas.recipe() is RECIPES['cosine_0.5']
@@ -403,7 +427,7 @@ def test_an_unknown_family_or_setting_is_refused():
 
 
 def test_a_move_stays_quick(explorer):
-    slider = explorer._widgets['T'][1]
+    slider = explorer.widgets['T'][1]
     seconds = []
     for position in range(1, 61):
         start = time.perf_counter()
