@@ -158,7 +158,9 @@ def _import_mxnet():
 
 def _cuda_pins():
     """Return {name: version} of the extra `cu117`."""
-    required = [line.split(';') for line in importlib.metadata.requires('d2l_ext') or ()]
+    required = [
+        line.split(';') for line in importlib.metadata.requires('d2l_ext') or ()
+    ]
     return dict(
         pin.strip().split('==') for pin, *marker in required if 'cu117' in str(marker)
     )
