@@ -266,6 +266,49 @@ def test_what_has_no_torch_is_skipped_and_nothing_else():
     assert re.search(r'^\d+ skipped', run.stdout.splitlines()[-1]), run.stdout
 
 
+API = """
+import sys
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('mxnet', 'torch'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+sys.meta_path.insert(0, Without())
+from pdoc.__main__ import cli
+cli(sys.argv[1:])
+"""
+
+
+def test_the_pages_of_the_package_need_no_framework(tmp_path):
+    pytest.importorskip('pdoc')
+    asked = subprocess.run(
+        ['make', '--dry-run', 'api'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = re.search(r'-m pdoc -o build/api ([\w. ]*)', asked.stdout)[1].split()
+    public = {
+        name
+        for name in TREES
+        if not re.search(r'\._', name) and PATHS[name].name != '__init__.py'
+    }
+    assert {'d2l_ext', *public} == set(modules)
+    left_out = ['!d2l_ext.mxnet', '!d2l_ext.torch']
+    run = subprocess.run(
+        [sys.executable, '-c', API, '-o', str(tmp_path), *modules, *left_out],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    pages = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob('*.html')}
+    wanted = {f'{name.replace(".", "/")}.html' for name in modules}
+    assert wanted - pages == {'d2l_ext/mxnet.html', 'd2l_ext/torch.html'}
+    assert 'warmup_steps' in (tmp_path / 'd2l_ext' / 'schedulers.html').read_text()
+
+
 def pins():
     """Return {name: requirement} of constraints.txt."""
     lines = (ROOT / 'constraints.txt').read_text().splitlines()
