@@ -6,6 +6,7 @@ import graphlib
 import importlib.metadata
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -307,6 +308,14 @@ def test_the_pages_of_the_package_need_no_framework(tmp_path):
     wanted = {f'{name.replace(".", "/")}.html' for name in modules}
     assert wanted - pages == {'d2l_ext/mxnet.html', 'd2l_ext/torch.html'}
     assert 'warmup_steps' in (tmp_path / 'd2l_ext' / 'schedulers.html').read_text()
+
+
+def test_every_test_that_is_marked_by_name_is_there():
+    marks = runpy.run_path(str(ROOT / 'tests' / 'conftest.py'))
+    paths = list((ROOT / 'tests').rglob('test_*.py'))
+    tests = {n for p in paths for n in re.findall(r'def (test_\w+)', p.read_text())}
+    assert (marks['SLOW'] | marks['SPEED']) - tests == set()
+    assert marks['SLOW_FILES'] - {path.name for path in paths} == set()
 
 
 def pins():

@@ -145,7 +145,7 @@ def test_a_walk_raises_nothing_and_shows_no_error(name):
         if repr(values) not in seen:
             seen.add(repr(values))
             try:
-                shown._call(values)
+                shown.function(**values)
             except Exception as error:
                 raise AssertionError(f'{shown!r} at {values}') from error
         if step % 20 == 0:
