@@ -10,13 +10,22 @@ import pytest
 # programs of their own, which make runs
 collect_ignore = ['browser', 'colab.py', 'matrix.py', 'matrix_cell.py']
 
-# Files whose every test is slow: a browser, a framework that trains, MXNet afresh
+# Files that start browsers or Pythons, or train with a framework
 SLOW_FILES = {
     'test_agreement_mxnet.py',
     'test_agreement_torch.py',
+    'test_bench.py',
     'test_browser.py',
+    'test_callbacks.py',
+    'test_checkpoint.py',
     'test_finder.py',
     'test_hand.py',
+    'test_mxnet.py',
+    'test_range_test.py',
+    'test_record.py',
+    'test_replicas.py',
+    'test_torch.py',
+    'test_vision.py',
 }
 
 # Tests of two seconds and more on two cores
