@@ -1,5 +1,7 @@
 # make lab    install everything into .venv and open the notebooks in JupyterLab
 # make test   install the test tools too and run every check
+# make test ARGS='-m "not slow"'    the quick round, under two minutes
+# make api    pages of the package from its docstrings, into build/api
 # make torch  add PyTorch, the second backend (its tests are skipped without it)
 # make peers  add PyTorch, Keras and Optax, to run the code that explorers write for them
 # make conda  make the conda environment d2l_ext, with MXNet and d2l in it
@@ -7,7 +9,7 @@
 # make test-colab     the notebooks as Colab meets them, one by one
 # make test-browser   every explorer against the clock, in JupyterLab in Chromium
 # make stamp          write the git remote's address into the notebooks
-# make bench | make notebooks    measure | execute the notebooks and keep their outputs
+# make bench | make notebooks    measure | execute the notebooks and store their outputs
 #
 # make lab ARGS='--no-browser --port 8899'    arguments for JupyterLab
 # make lab PYTHON=python3.13                  another Python, if there is no .venv yet
@@ -17,6 +19,8 @@ PYTHON = python3
 PYTHONS = python3.11 python3.12 python3.13
 CONDA = conda
 ARGS =
+# every public module: d2l_ext.plan d2l_ext.panels.panel ...
+MODULES = $(subst /,.,$(basename $(wildcard d2l_ext/[a-z]*.py d2l_ext/*/[a-z]*.py)))
 BIN = .venv/bin
 LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
 	--ServerApp.jpserver_extensions=d2l_ext.jupyter.nodelay=True \
@@ -24,7 +28,7 @@ LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
 	$(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: lab test torch peers conda test-matrix test-colab test-browser stamp bench \
+.PHONY: lab test api torch peers conda test-matrix test-colab test-browser stamp bench \
 	notebooks
 
 lab: .venv/.lab
@@ -33,7 +37,15 @@ lab: .venv/.lab
 test: .venv/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
+
+api: .venv/.test
+	rm -rf build/api
+	$(BIN)/python -m pdoc -o build/api d2l_ext $(MODULES) \
+		$$(for backend in mxnet torch; do \
+			$(BIN)/python -c "import d2l_ext.$$backend" 2> /dev/null || \
+			echo "!d2l_ext.$$backend"; done)
 
 torch: .venv/.torch
 
@@ -62,7 +74,7 @@ notebooks: .venv/.lab
 	$(BIN)/python -m d2l_ext.jupyter.execute $(ARGS)
 
 # A stamp per set of extras. .venv/.lab is taken away while anything is being
-# installed, so that a .venv without it is a half-made one and is made again.
+# installed, so that a .venv without it is an unfinished one and is created again.
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'This needs Python 3.11 or newer, and `$(PYTHON)` is not:' \

@@ -1,4 +1,7 @@
-"""With D2L_EXT_STRICT=1, as in .ci/run, a skipped test is a failed one."""
+"""With D2L_EXT_STRICT=1, as in .ci/run, a skipped test is a failed one.
+
+What is slow is marked here, in one place: `-m "not slow"` is the quick round.
+"""
 
 import os
 
@@ -6,6 +9,67 @@ import pytest
 
 # programs of their own, which make runs
 collect_ignore = ['browser', 'colab.py', 'matrix.py', 'matrix_cell.py']
+
+# Files that start browsers or Pythons, or train with a framework
+SLOW_FILES = {
+    'test_agreement_mxnet.py',
+    'test_agreement_torch.py',
+    'test_bench.py',
+    'test_browser.py',
+    'test_callbacks.py',
+    'test_checkpoint.py',
+    'test_finder.py',
+    'test_hand.py',
+    'test_mxnet.py',
+    'test_range_test.py',
+    'test_record.py',
+    'test_replicas.py',
+    'test_torch.py',
+    'test_vision.py',
+}
+
+# Tests of two seconds and more on two cores
+SLOW = {
+    'test_a_broken_formula_turns_the_notebooks_red',
+    'test_a_run_is_the_same_with_probes_in_it',
+    'test_a_walk_raises_nothing_and_shows_no_error',
+    'test_keras_plateau_is_keras',
+    'test_mxnet_asked_and_trained',
+    'test_sharpness_is_the_eigenvalue_of_the_full_hessian_of_a_deeper_net',
+    'test_the_code_gives_the_rates_of_every_update',
+    'test_the_mean_of_one_set_of_weights_is_that_set',
+    'test_the_pages_of_the_package_need_no_framework',
+    'test_the_papers_toy_is_sampled_within_the_error_of_a_thousand_chains',
+    'test_the_recorded_answers_are_pytorchs',
+    'test_the_wheel_carries_modules_and_data',
+    'test_torch_asked_and_trained',
+    'test_what_has_no_torch_is_skipped_and_nothing_else',
+    'test_without_pytorch_it_reads_on_from_the_recorded_answers',
+}
+
+# Tests with a goal in seconds
+SPEED = {
+    'test_a_kernel_that_trains_stays_free_to_answer',
+    'test_a_move_is_quick_and_small_and_leaves_the_background',
+    'test_a_move_stays_quick',
+    'test_a_run_of_the_book_takes_milliseconds',
+    'test_a_slider_need_not_wait',
+    'test_mini_loads_in_a_tenth_of_a_second',
+    'test_moving_the_lines_is_quick_and_small',
+    'test_ten_thousand_points_take_20_ms',
+    'test_the_table_needs_no_framework_and_no_second',
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items):
+    for item in items:
+        name = item.name.partition('[')[0]
+        notebook = item.path.suffix == '.ipynb'
+        if notebook or item.path.name in SLOW_FILES or name in SLOW:
+            item.add_marker('slow')
+        if name in SPEED:
+            item.add_marker('speed')
 
 
 @pytest.hookimpl(tryfirst=True)

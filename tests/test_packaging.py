@@ -1,10 +1,12 @@
 """Who imports whom, what is installed, what is shipped, what must not be written."""
 
 import ast
+import fnmatch
 import graphlib
 import importlib.metadata
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -18,54 +20,65 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / 'd2l_ext'
-MODULES = {path.stem: ast.parse(path.read_text()) for path in PACKAGE.glob('*.py')}
 PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
 EXTRAS = PROJECT['optional-dependencies']
 
-# Heavy package -> the modules that may name it
+# The floors of the house. A room imports rooms of lower floors and its own files.
+FLOORS = (
+    {'schedulers', 'install', 'jupyter'},
+    {'plan'},
+    {'data', 'check', 'exchange', 'panels'},
+    {'theory'},
+    {'plots'},
+    {'training'},
+    {'mxnet', 'torch'},
+    {'experiments', 'vision'},
+    {'explorers'},
+    {'notebook'},
+    {'d2l_ext'},  # the door: it hands on names, and nobody in the house uses it
+)
+
+# Library -> the files that may import it, and those that may inside functions
+FRAMEWORKS = ('mxnet.py', 'torch.py', 'training/_*', 'vision/_*', 'experiments/_*')
 OWNERS = {
-    'd2l': set(),
-    'ipywidgets': {'explorers', 'fields', 'live', 'stage', 'workbench'},
-    'joblib': {'recorder'},
-    'matplotlib': {'plots'},
-    'mxnet': {
-        '_mxnet_learner',
-        '_mxnet_trainer',
-        '_vision_mxnet',
-        'bench_mxnet',
-        'mxnet',
-    },
-    'torch': {
-        '_torch_learner',
-        '_torch_step',
-        '_vision_torch',
-        'bench_torch',
-        'replicas',
-        'torch',
-    },
+    'd2l': ((), ()),
+    'distributed': ((), ('experiments/*',)),
+    'ipywidgets': (('explorers/*',), ()),
+    'jax': ((), ('exchange/*',)),
+    'joblib': ((), ('experiments/*',)),
+    'keras': ((), ('exchange/*',)),
+    'matplotlib': (('plots/*',), ()),
+    'mxnet': (FRAMEWORKS, ('exchange/*',)),
+    'optax': ((), ('exchange/*',)),
+    'timm': ((), ('exchange/*',)),
+    'torch': (FRAMEWORKS, ('exchange/*',)),
 }
-LIGHT = {'__init__', '_cuda11', '_mxnet_finder', 'bench', 'check', 'checkpoint', 'data'}
-LIGHT |= {'_rosetta_mxnet', '_rosetta_pure', '_rosetta_torch', 'boundary', 'formula'}
-LIGHT |= {'bench_table', 'rosetta'}
-LIGHT |= {'curvature', 'posteriors', 'probes', 'sampling', 'swa'}
-LIGHT |= {
-    'experiments',
-    'install',
-    'loop',
-    'panels',
-    'progress',
-    'quadratic',
-    'range_finder',
-    'recipes',
-    'schedulers',
-}
-LIGHT |= {'recorder', 'recordings', 'results', 'theory', 'training', 'verdicts'}
-LIGHT |= {'nodelay', 'verify'}
-LIGHT |= {'dmlc', 'recordio', 'vision'}
+
+# Rooms that load one of these at once, as they must
+HEAVY = {'explorers', 'mxnet', 'plots', 'torch'}
+
+
+def dotted(path):
+    """Return the name under which a file of the package is imported.
+
+    >>> dotted(PACKAGE / 'plan.py'), dotted(PACKAGE / 'panels' / '__init__.py')
+    ('d2l_ext.plan', 'd2l_ext.panels')
+    """
+    parts = path.relative_to(ROOT).with_suffix('').parts
+    return '.'.join(part for part in parts if part != '__init__')
+
+
+def room(name):
+    """Return the room of an imported name.
+
+    >>> room('d2l_ext.panels.panel'), room('d2l_ext')
+    ('panels', 'd2l_ext')
+    """
+    return name.split('.')[1] if '.' in name else name
 
 
 def imported(nodes):
-    """Return the dotted names that these syntax nodes import."""
+    """Return the dotted names that syntax nodes import, also by `import_module`."""
     names = set()
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -73,6 +86,11 @@ def imported(nodes):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, 'imports are absolute here'
             names.update(f'{node.module}.{alias.name}' for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args:
+            called = getattr(node.func, 'attr', getattr(node.func, 'id', ''))
+            name = getattr(node.args[0], 'value', None)
+            if called == 'import_module' and isinstance(name, str):
+                names.add(name)
     return names
 
 
@@ -84,39 +102,140 @@ def at_import(tree):
             yield from at_import(node)
 
 
-@pytest.mark.parametrize('module', MODULES)
-def test_only_its_owner_names_a_heavy_package(module):
-    named = {name.partition('.')[0] for name in imported(ast.walk(MODULES[module]))}
-    assert {
-        heavy for heavy in OWNERS if heavy in named and module not in OWNERS[heavy]
-    } == set()
+def file_of(name, files):
+    """Return the file that `import name` reads: a module, or one that defines a name.
+
+    >>> file_of('d2l_ext.plan.Plan', ['d2l_ext', 'd2l_ext.plan'])
+    'd2l_ext.plan'
+    """
+    while name not in files:
+        name = name.rpartition('.')[0]
+    return name
 
 
-@pytest.mark.parametrize('module', sorted(LIGHT.intersection(MODULES)))
-def test_a_light_module_loads_nothing_heavy(module):
-    name = 'd2l_ext' if module == '__init__' else f'd2l_ext.{module}'
-    code = f'import sys, {name}; print(*sorted({set(OWNERS)} & set(sys.modules)))'
-    run = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, check=True
-    )
-    assert run.stdout.split() == []
-
-
-def test_imports_go_one_way():
-    graph = {
-        module: {
-            name.split('.')[1]
-            for name in imported(at_import(tree))
-            if name.startswith('d2l_ext.')
-        }
-        for module, tree in MODULES.items()
+TREES = {dotted(p): ast.parse(p.read_text()) for p in PACKAGE.rglob('*.py')}
+PATHS = {dotted(p): p.relative_to(PACKAGE) for p in PACKAGE.rglob('*.py')}
+IMPORTS = {
+    name: {
+        file_of(wanted, TREES)
+        for wanted in imported(ast.walk(tree))
+        if wanted.partition('.')[0] == 'd2l_ext'
     }
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
-    assert graph['schedulers'] == set()
+    for name, tree in TREES.items()
+}
+
+
+def faults(imports, floors=FLOORS):
+    """Return what is wrong with {file: files that it imports}, as sentences."""
+    floor = {name: i for i, names in enumerate(floors) for name in names}
+    wrong = [
+        f'{file} imports {wanted}, which is not on a lower floor'
+        for file in sorted(imports)
+        for wanted in sorted(imports[file])
+        if room(file) != room(wanted) and floor[room(file)] <= floor[room(wanted)]
+    ]
+    rooms = {}
+    for file, wanted in imports.items():
+        rooms.setdefault(room(file), set()).update(map(room, wanted))
+    between = {name: wanted - {name} for name, wanted in rooms.items()}
+    for graph in imports, between:
+        try:
+            graphlib.TopologicalSorter(graph).prepare()
+        except graphlib.CycleError as error:
+            wrong.append(f'a circle: {" < ".join(error.args[1])}')
+    return wrong
+
+
+def test_every_room_has_a_floor_and_every_floor_its_rooms():
+    assert {room(name) for name in TREES} == set().union(*FLOORS)
+
+
+def test_imports_go_down_and_in_no_circle():
+    assert faults(IMPORTS) == []
+
+
+@pytest.mark.parametrize(
+    ('file', 'wanted', 'words'),
+    [
+        ('d2l_ext.plan', 'd2l_ext.training.loop', 'd2l_ext.plan imports d2l_ext.tr'),
+        ('d2l_ext.panels.runs', 'd2l_ext.training.history', 'd2l_ext.panels.runs imp'),
+        ('d2l_ext.vision.job', 'd2l_ext.experiments.store', 'd2l_ext.vision.job imp'),
+        ('d2l_ext.check', 'd2l_ext', 'd2l_ext.check imports d2l_ext, which'),
+        ('d2l_ext.panels.panel', 'd2l_ext.panels.runs', 'a circle: d2l_ext.panels.'),
+        ('d2l_ext.panels.panel', 'd2l_ext.panels', 'a circle: d2l_ext.panels'),
+        ('d2l_ext.schedulers', 'd2l_ext.plan', 'a circle: '),
+    ],
+)
+def test_one_arrow_put_back_is_seen(file, wanted, words):
+    wrong = faults(IMPORTS | {file: IMPORTS[file] | {wanted}})
+    assert any(words in sentence for sentence in wrong)
+
+
+def test_a_circle_between_rooms_is_seen_where_no_file_is_in_one():
+    imports = {'d2l_ext.a.x': {'d2l_ext.b.x'}, 'd2l_ext.b.y': {'d2l_ext.a.y'}}
+    _up, circle = faults(imports, [{'a'}, {'b'}])
+    assert circle.startswith('a circle: ')
+
+
+@pytest.mark.parametrize(
+    'source',
+    [
+        'import d2l_ext.plots',
+        'def f():\n    from d2l_ext.plots import figure',
+        'class C:\n    def f(self):\n        from d2l_ext import plots',
+        "importlib.import_module('d2l_ext.plots')",
+        "f = lambda: import_module('d2l_ext.plots.figure')",
+    ],
+)
+def test_an_import_is_seen_wherever_it_stands(source):
+    (name,) = imported(ast.walk(ast.parse(source)))
+    assert file_of(name, TREES).startswith('d2l_ext.plots')
+
+
+@pytest.mark.parametrize('library', OWNERS)
+def test_only_its_owners_name_a_library(library):
+    def names(nodes):
+        return library in {name.partition('.')[0] for name in imported(nodes)}
+
+    anywhere = {n for n, tree in TREES.items() if names(ast.walk(tree))}
+    at_once = {n for n, tree in TREES.items() if names(at_import(tree))}
+    owners, in_functions = OWNERS[library]
+    assert [name for name in at_once if not fits(name, owners)] == []
+    assert [name for name in anywhere if not fits(name, owners + in_functions)] == []
+
+
+def fits(name, patterns):
+    path = PATHS[name].as_posix()
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def test_a_light_room_loads_nothing_heavy():
+    # one after the other in one Python, since none may
+    light = sorted(
+        name
+        for name, path in PATHS.items()
+        if room(name) not in HEAVY and not path.name.startswith(('_', '__main__'))
+    )
+    light += sorted({'d2l_ext'} | {f'd2l_ext.{room(name)}' for name in light})
+    code = f"""
+import importlib, sys
+for name in {light}:
+    importlib.import_module(name)
+    loaded = {set(OWNERS)} & set(sys.modules)
+    assert not loaded, (name, loaded)
+"""
+    run = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
 
 
 def test_schedulers_need_math_alone():
-    assert imported(ast.walk(MODULES['schedulers'])) == {'math'}
+    assert imported(ast.walk(TREES['d2l_ext.schedulers'])) == {'math'}
+
+
+def test_the_first_page_of_the_package_is_short():
+    assert len([path for path in PACKAGE.iterdir() if path.is_file()]) <= 10
 
 
 def test_what_has_no_torch_is_skipped_and_nothing_else():
@@ -133,8 +252,8 @@ def test_what_has_no_torch_is_skipped_and_nothing_else():
     arguments = (
         '--ignore-glob=*mxnet*',
         'd2l_ext',
-        'tests/test_callbacks.py',
-        'tests/test_range_finder.py',
+        'tests/training/test_callbacks.py',
+        'tests/training/test_range_test.py',
     )
     run = subprocess.run(
         [sys.executable, '-c', code, '-q', '-k', 'torch', *arguments],
@@ -146,6 +265,57 @@ def test_what_has_no_torch_is_skipped_and_nothing_else():
     )
     assert run.returncode == 0, run.stdout
     assert re.search(r'^\d+ skipped', run.stdout.splitlines()[-1]), run.stdout
+
+
+API = """
+import sys
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in ('mxnet', 'torch'):
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+sys.meta_path.insert(0, Without())
+from pdoc.__main__ import cli
+cli(sys.argv[1:])
+"""
+
+
+def test_the_pages_of_the_package_need_no_framework(tmp_path):
+    pytest.importorskip('pdoc')
+    asked = subprocess.run(
+        ['make', '--dry-run', 'api'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = re.search(r'-m pdoc -o build/api ([\w. ]*)', asked.stdout)[1].split()
+    public = {
+        name
+        for name in TREES
+        if not re.search(r'\._', name) and PATHS[name].name != '__init__.py'
+    }
+    assert {'d2l_ext', *public} == set(modules)
+    left_out = ['!d2l_ext.mxnet', '!d2l_ext.torch']
+    run = subprocess.run(
+        [sys.executable, '-c', API, '-o', str(tmp_path), *modules, *left_out],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    pages = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob('*.html')}
+    wanted = {f'{name.replace(".", "/")}.html' for name in modules}
+    assert wanted - pages == {'d2l_ext/mxnet.html', 'd2l_ext/torch.html'}
+    assert 'warmup_steps' in (tmp_path / 'd2l_ext' / 'schedulers.html').read_text()
+
+
+def test_every_test_that_is_marked_by_name_is_there():
+    marks = runpy.run_path(str(ROOT / 'tests' / 'conftest.py'))
+    paths = list((ROOT / 'tests').rglob('test_*.py'))
+    tests = {n for p in paths for n in re.findall(r'def (test_\w+)', p.read_text())}
+    assert (marks['SLOW'] | marks['SPEED']) - tests == set()
+    assert marks['SLOW_FILES'] - {path.name for path in paths} == set()
 
 
 def pins():
@@ -239,11 +409,11 @@ def test_the_wheel_carries_modules_and_data(tmp_path):
 
 
 def texts():
-    """Yield the text files a reader gets, those that are only made here left out."""
-    made = {'__pycache__', '.ipynb_checkpoints'}
+    """Yield the text files of the repository, not what programs leave among them."""
+    left = {'__pycache__', '.ipynb_checkpoints'}
     for folder in ('.ci', '.github', 'benchmarks', 'd2l_ext', 'notebooks', 'tests'):
         for path in sorted((ROOT / folder).rglob('*')):
-            if path.is_file() and not made.intersection(path.parts):
+            if path.is_file() and not left.intersection(path.parts):
                 yield path
     yield from (ROOT / name for name in ('Makefile', 'LICENSE', 'pyproject.toml'))
     for pattern in ('*.md', '*.txt', '*.yml', '.*.yaml'):
@@ -258,10 +428,10 @@ UNWANTED = re.compile(
 
 
 def test_no_registry_and_no_machine_is_named():
-    found = {
+    unwanted = {
         f'{path.relative_to(ROOT)}: {match[0].decode()}'
         for path in texts()
         if path != Path(__file__)
         for match in UNWANTED.finditer(path.read_bytes())
     }
-    assert found == set()
+    assert unwanted == set()

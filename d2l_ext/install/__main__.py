@@ -2,13 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
-from d2l_ext.install.wheels import (
-    install_mxnet,
-)
+from d2l_ext.install.wheels import install_mxnet
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog='python -m d2l_ext.install')
     parser.add_argument('what', nargs='?', choices=['mxnet'], default='mxnet')
     parser.parse_args(arguments)
@@ -16,3 +15,7 @@ def main(arguments=None):
         print(install_mxnet())
     except RuntimeError as error:
         sys.exit(f'd2l_ext.install: {error}')
+
+
+if __name__ == '__main__':
+    main()

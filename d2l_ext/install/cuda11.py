@@ -27,7 +27,7 @@ SONAMES = (
 )
 
 
-def capabilities(driver='libcuda.so.1'):
+def capabilities(driver: str = 'libcuda.so.1') -> tuple[tuple[int, int], ...] | None:
     """Ask the NVIDIA driver for the compute capability of each GPU, e.g. `((7, 5),)`.
 
     Returns None where there is no driver and `()` where it offers no GPU.
@@ -49,14 +49,14 @@ def capabilities(driver='libcuda.so.1'):
     )
 
 
-def _attribute(cuda, attribute, index):
+def _attribute(cuda: ctypes.CDLL, attribute: int, index: int) -> int:
     device, value = ctypes.c_int(), ctypes.c_int()
     cuda.cuDeviceGet(ctypes.byref(device), index)
     cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
     return value.value
 
 
-def fits(capability):
+def fits(capability: tuple[int, int]) -> bool:
     """Tell whether MXNet's last release has code for this compute capability.
 
     >>> fits((8, 9)), fits((9, 0))
@@ -65,8 +65,8 @@ def fits(capability):
     return (5, 0) <= capability < (9, 0)
 
 
-def preload(folder=FOLDER):
-    """Load the libraries found in `folder`; return the names of those that would not.
+def preload(folder: Path = FOLDER) -> list[str]:
+    """Load the libraries in `folder`; return the names of those that did not load.
 
     >>> preload(Path('no-such-folder'))
     []

@@ -24,7 +24,7 @@ from d2l_ext.install import cuda11
 _WRITERS = ('mxnet._ctypes.ndarray', 'mxnet._ctypes.symbol', 'mxnet.symbol.symbol')
 
 
-def needed():
+def needed() -> bool:
     """Tell whether this Python (3.12 or newer) or NumPy (1.24 or newer) calls for it.
 
     >>> needed() or sys.version_info < (3, 12)
@@ -34,7 +34,7 @@ def needed():
     return sys.version_info >= (3, 12) or release >= (1, 24)
 
 
-def install():
+def install() -> None:
     """Make `import mxnet` work from now on; safe to call at any time, any number of times.
 
     Does nothing once mxnet is imported. What an earlier, failed `import mxnet` has

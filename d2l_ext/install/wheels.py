@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from d2l_ext.install import cuda11
@@ -24,7 +25,7 @@ D2L = '1.0.3'
 WHEELS = ('mxnet', 'mxnet-cu117')
 
 
-def choose(capabilities):
+def choose(capabilities: Sequence[tuple[int, int]] | None) -> tuple[str, str]:
     """Return which MXNet wheel fits the GPUs, and why.
 
     `capabilities` is what `cuda11.capabilities` answers; the first GPU decides.
@@ -41,13 +42,13 @@ def choose(capabilities):
     if not capabilities:
         return 'mxnet', 'the NVIDIA driver offers no GPU'
     major, minor = capabilities[0]
-    found = f'the GPU has compute capability {major}.{minor}'
+    why = f'the GPU has compute capability {major}.{minor}'
     if cuda11.fits((major, minor)):
-        return 'mxnet-cu117', found
-    return 'mxnet', f'{found}, MXNet knows 5.0 to 8.9'
+        return 'mxnet-cu117', why
+    return 'mxnet', f'{why}, MXNet knows 5.0 to 8.9'
 
 
-def remedy(error):
+def remedy(error: str | Exception) -> str:
     """Return what to do about `error`, text or exception, from `import mxnet`.
 
     >>> 'the NVIDIA driver' in remedy('libcuda.so.1: cannot open shared object file')
@@ -73,7 +74,7 @@ def remedy(error):
     )
 
 
-def is_whole(name, version):
+def is_whole(name: str, version: str) -> bool:
     """Tell whether `name` is installed in `version` with every file as long as it was.
 
     `mxnet` and `mxnet-cu117` own the same folder: installing both, or uninstalling
@@ -88,14 +89,14 @@ def is_whole(name, version):
         return False
     # RECORD itself, since `package.files` leaves out what is missing
     record = csv.reader((package.read_text('RECORD') or '').splitlines())
-    files = [(package.locate_file(file), size) for file, _, size in record if size]
+    files = [(str(package.locate_file(f)), size) for f, _, size in record if size]
     return package.version == version and all(
         os.path.exists(path) and os.path.getsize(path) == int(size)
         for path, size in files
     )
 
 
-def install_mxnet():
+def install_mxnet() -> str:
     """Install the fitting MXNet wheel and d2l; return what was done, as a sentence.
 
     Raises RuntimeError, with the remedy, where pip is missing or fails, or where what
@@ -143,7 +144,7 @@ def _pip(*arguments):
 
 
 def _import_mxnet():
-    code = 'from d2l_ext import _mxnet_finder as f; f.install(); import mxnet'
+    code = 'from d2l_ext.install import finder; finder.install(); import mxnet'
     run = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, check=False
     )
@@ -157,7 +158,9 @@ def _import_mxnet():
 
 def _cuda_pins():
     """Return {name: version} of the extra `cu117`."""
-    required = [line.split(';') for line in importlib.metadata.requires('d2l_ext')]
+    required = [
+        line.split(';') for line in importlib.metadata.requires('d2l_ext') or ()
+    ]
     return dict(
         pin.strip().split('==') for pin, *marker in required if 'cu117' in str(marker)
     )

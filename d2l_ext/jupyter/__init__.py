@@ -1,1 +1,1 @@
-"""What JupyterLab is given, and what keeps the notebooks."""
+"""Settings for JupyterLab, and programs that run and stamp the notebooks."""

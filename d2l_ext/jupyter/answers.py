@@ -2,23 +2,24 @@
 
     python -m d2l_ext.jupyter.answers
 
-Runs the notebook's cells here, without a kernel, and writes d2l_ext/experiments/answers/torch.json.
+Runs the notebook's cells here, without a kernel, and writes the answers where
+`d2l_ext.notebook.Recorded` reads them: d2l_ext/experiments/answers/torch.json.
 """
 
 import pathlib
+from typing import Any
 
 import nbformat
-
-from d2l_ext import mxnet  # noqa: F401 - first: MXNet needs its help on today's Python
 
 NOTEBOOKS = pathlib.Path(__file__).parents[2] / 'notebooks'
 NOTEBOOK = NOTEBOOKS / '13_pytorch_schedulers.ipynb'
 
 
-def run():
+def run() -> dict[str, Any]:
     """Return what the notebook has defined when all its cells are run."""
-    names = {}
-    for cell in nbformat.read(NOTEBOOK, as_version=4).cells[2:]:
+    names: dict[str, Any] = {}
+    _title, _setup, *cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    for cell in cells:
         if cell.cell_type == 'code':
             exec(cell.source, names)  # noqa: S102 - our own notebook
     return names

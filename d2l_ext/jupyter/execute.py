@@ -14,10 +14,10 @@ import time
 import nbformat
 from nbclient import NotebookClient
 
-HERE = pathlib.Path(__file__).parents[2] / 'notebooks'
+NOTEBOOKS = pathlib.Path(__file__).parents[2] / 'notebooks'
 
 
-def execute(path):
+def execute(path: pathlib.Path) -> None:
     """Run the notebook at `path` from the top and write it back, whole or not at all."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -41,7 +41,7 @@ def execute(path):
 if __name__ == '__main__':
     os.environ['D2L_EXT_STATIC'] = '1'
     chosen = [pathlib.Path(name) for name in sys.argv[1:]]
-    for path in chosen or sorted(HERE.glob('*.ipynb')):
+    for path in chosen or sorted(NOTEBOOKS.glob('*.ipynb')):
         start = time.perf_counter()
         execute(path.resolve())
         print(f'{path.name}: {time.perf_counter() - start:.0f} s', flush=True)

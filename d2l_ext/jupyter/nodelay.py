@@ -15,7 +15,7 @@ def _jupyter_server_extension_points():
     return [{'module': __name__}]
 
 
-def _load_jupyter_server_extension(app):
+def _load_jupyter_server_extension(app) -> None:
     """Have the server take connections to kernels that do not wait."""
     settings = app.web_app.settings
     connection = settings.get(SETTING)
@@ -28,7 +28,7 @@ def _load_jupyter_server_extension(app):
         settings[SETTING] = without_delay(connection)
 
 
-def without_delay(connection):
+def without_delay(connection: type) -> type:
     """Return a subclass of a class of connections that sets TCP_NODELAY as it connects.
 
     `connection`: as Jupyter Server's `ZMQChannelsWebsocketConnection`, a class with

@@ -8,11 +8,11 @@ cell says what to set. Nothing is executed.
 """
 
 import json
-import pathlib
 import re
 import subprocess
+from pathlib import Path
 
-HERE = pathlib.Path(__file__).parents[2] / 'notebooks'
+ROOT = Path(__file__).parents[2]
 
 SETUP = """\
 # Installs the companion on Colab; does nothing where it is installed
@@ -23,8 +23,7 @@ if importlib.util.find_spec('d2l_ext') is None:
     source = os.environ.get('D2L_EXT_SOURCE', {source})
     assert source, 'First run %env D2L_EXT_SOURCE=git+https://... (where d2l_ext is)'
     %pip install -q {{source}}
-    print(importlib.import_module('d2l_ext.install').install_mxnet())
-from d2l_ext import mxnet as d2l  # first: MXNet needs its help on today's Python"""
+    print(importlib.import_module('d2l_ext.install').install_mxnet())"""
 
 BADGE = (
     '[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]'
@@ -32,7 +31,7 @@ BADGE = (
 )
 
 
-def parts(remote):
+def parts(remote: str) -> tuple[str, str] | None:
     """Return (host, repository) of a git remote, or None where others cannot reach it.
 
     >>> parts('git@github.com:someone/fork.git')
@@ -44,53 +43,55 @@ def parts(remote):
         r'([\w.~/-]+?)(?:\.git)?/?',
         remote,
     )
-    return match and match.groups()
+    return (match[1], match[2]) if match else None
 
 
-def setup(found):
-    """Return the setup cell for what `parts` has found."""
-    source = f"'git+https://{'/'.join(found)}'" if found else "''"
+def setup(address: tuple[str, str] | None) -> str:
+    """Return the setup cell for an address, as `parts` returns it."""
+    source = f"'git+https://{'/'.join(address)}'" if address else "''"
     return SETUP.format(source=source)
 
 
-def badged(text, found, branch, path):
+def badged(text: str, address: tuple[str, str] | None, branch: str, path: str) -> str:
     """Return Markdown with the badge for `path` under its title, and no other."""
     text = re.sub(r'\n\n\[!\[Open in Colab\][^\n]*', '', text)
-    if not found or found[0] != 'github.com':
+    if not address or address[0] != 'github.com':
         return text
     title, newline, rest = text.partition('\n')
-    badge = BADGE.format(repository=found[1], branch=branch, path=path)
+    badge = BADGE.format(repository=address[1], branch=branch, path=path)
     return f'{title}\n\n{badge}{newline}{rest}'
 
 
-def git(*arguments):
+def git(root: Path, *arguments: str) -> str:
+    """Return what `git` prints in the folder `root`, or nothing where it fails."""
     run = subprocess.run(
-        ['git', *arguments], cwd=HERE, capture_output=True, text=True, check=False
+        ['git', *arguments], cwd=root, capture_output=True, text=True, check=False
     )
     return run.stdout.strip()
 
 
-def main():
-    found = parts(git('remote', 'get-url', 'origin'))
-    branch = git('branch', '--show-current') or 'main'
+def stamp(root: Path = ROOT) -> str:
+    """Stamp README.md and the notebooks of the clone in `root`; return the setup cell."""
+    address = parts(git(root, 'remote', 'get-url', 'origin'))
+    branch = git(root, 'branch', '--show-current') or 'main'
     changed = {}
-    for path in sorted(HERE.glob('*.ipynb')):
+    for path in sorted(root.glob('notebooks/*.ipynb')):
         notebook = json.loads(path.read_text('utf-8'))
         first, second = notebook['cells'][:2]
-        name = f'{HERE.name}/{path.name}'
-        title = badged(''.join(first['source']), found, branch, name)
+        name = path.relative_to(root).as_posix()
+        title = badged(''.join(first['source']), address, branch, name)
         first['source'] = title.splitlines(keepends=True)
-        second['source'] = setup(found).splitlines(keepends=True)
+        second['source'] = setup(address).splitlines(keepends=True)
         changed[path] = json.dumps(notebook, indent=1, ensure_ascii=False) + '\n'
-    readme = HERE.parent / 'README.md'
-    index = f'{HERE.name}/00_index.ipynb'
-    changed[readme] = badged(readme.read_text('utf-8'), found, branch, index)
+    readme = root / 'README.md'
+    index = 'notebooks/00_index.ipynb'
+    changed[readme] = badged(readme.read_text('utf-8'), address, branch, index)
     for path, text in changed.items():
         temporary = path.with_suffix('.part')
         temporary.write_text(text, 'utf-8')
         temporary.replace(path)
-    print(setup(found))
+    return setup(address)
 
 
 if __name__ == '__main__':
-    main()
+    print(stamp())

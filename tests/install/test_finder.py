@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec('mxnet') is None, reason='mxnet is not installed'
 )
 
-INSTALL = 'from d2l_ext import _mxnet_finder; _mxnet_finder.install()\n'
+INSTALL = 'from d2l_ext.install import finder; finder.install()\n'
 
 
 def python(code):

@@ -58,7 +58,7 @@ def test_no_driver():
 def test_every_library_of_the_installed_wheels_is_found():
     # the folder is there only where the installer has chosen the GPU wheel
     code = (
-        'from d2l_ext import cuda11\n'
+        'from d2l_ext.install import cuda11\n'
         'print(*cuda11.preload())\n'
         'if cuda11.FOLDER.is_dir():\n'
         '    loaded = open("/proc/self/maps").read()\n'

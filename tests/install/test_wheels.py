@@ -2,12 +2,14 @@
 
 import ctypes
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from d2l_ext import install
-from d2l_ext.install import cuda11
+from d2l_ext.install import __main__ as program
+from d2l_ext.install import cuda11, wheels
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ from d2l_ext.install import cuda11
     ],
 )
 def test_the_wheel_fits_the_first_gpu(capabilities, wheel):
-    assert install.choose(capabilities)[0] == wheel
+    assert wheels.choose(capabilities)[0] == wheel
 
 
 class Machine:
@@ -57,7 +59,7 @@ class Machine:
         else:
             target = None
             if '--target' in arguments:
-                target = install.Path(arguments[arguments.index('--target') + 1])
+                target = Path(arguments[arguments.index('--target') + 1])
             for pin in arguments:
                 if '==' in pin:
                     self.put(*pin.split('=='), folder=target)
@@ -68,42 +70,42 @@ def machine(tmp_path, monkeypatch):
     machine = Machine(tmp_path / 'site-packages')
     pins = {'nvidia-cudnn-cu11': '8.5.0.96', 'nvidia-nccl-cu11': '2.14.3'}
     monkeypatch.setattr(sys, 'path', [str(machine.folder)])
-    monkeypatch.setattr(install, '_pip', machine.pip)
-    monkeypatch.setattr(install, '_import_mxnet', lambda: None)
-    monkeypatch.setattr(install, '_cuda_pins', lambda: pins)
+    monkeypatch.setattr(wheels, '_pip', machine.pip)
+    monkeypatch.setattr(wheels, '_import_mxnet', lambda: None)
+    monkeypatch.setattr(wheels, '_cuda_pins', lambda: pins)
     monkeypatch.setattr(cuda11, 'FOLDER', tmp_path / 'share' / 'cuda11')
     monkeypatch.setattr(cuda11, 'capabilities', lambda: None)
     return machine
 
 
 def test_it_installs_what_is_not_there_and_nothing_twice(machine):
-    assert install.install_mxnet() == (
+    assert wheels.install_mxnet() == (
         'mxnet 1.9.1, because no NVIDIA driver here: installed mxnet==1.9.1, d2l==1.0.3'
     )
     assert len(machine.calls) == 1
-    assert install.install_mxnet().endswith(': nothing to install')
+    assert wheels.install_mxnet().endswith(': nothing to install')
     assert len(machine.calls) == 1
 
 
 @pytest.mark.parametrize('damage', ['other version', 'file cut short', 'file missing'])
 def test_it_repairs_what_is_not_whole(machine, damage):
-    machine.put('d2l', install.D2L)
-    machine.put('mxnet', '1.9.0' if damage == 'other version' else install.MXNET)
+    machine.put('d2l', wheels.D2L)
+    machine.put('mxnet', '1.9.0' if damage == 'other version' else wheels.MXNET)
     file = machine.folder / 'mxnet' / '__init__.py'
     if damage == 'file cut short':
         file.write_text('')
     if damage == 'file missing':
         file.unlink()
-    install.install_mxnet()
+    wheels.install_mxnet()
     assert machine.calls[-1][-1] == 'mxnet==1.9.1'
-    assert install.is_whole('mxnet', install.MXNET)
+    assert wheels.is_whole('mxnet', wheels.MXNET)
 
 
 def test_it_undoes_a_wrong_pair(machine):
-    machine.put('d2l', install.D2L)
-    machine.put('mxnet', install.MXNET)
-    machine.put('mxnet-cu117', install.MXNET)
-    install.install_mxnet()
+    machine.put('d2l', wheels.D2L)
+    machine.put('mxnet', wheels.MXNET)
+    machine.put('mxnet-cu117', wheels.MXNET)
+    wheels.install_mxnet()
     assert machine.calls == [
         ('uninstall', '--yes', 'mxnet', 'mxnet-cu117'),
         ('install', '--no-deps', '--force-reinstall', 'mxnet==1.9.1'),
@@ -113,27 +115,35 @@ def test_it_undoes_a_wrong_pair(machine):
 
 def test_a_gpu_gets_its_wheel_and_libraries_aside(machine, monkeypatch):
     monkeypatch.setattr(cuda11, 'capabilities', lambda: ((7, 5),))
-    machine.put('mxnet', install.MXNET)
-    install.install_mxnet()
+    machine.put('mxnet', wheels.MXNET)
+    wheels.install_mxnet()
     assert machine.calls[0] == ('uninstall', '--yes', 'mxnet')
-    assert install.is_whole('mxnet-cu117', install.MXNET)
+    assert wheels.is_whole('mxnet-cu117', wheels.MXNET)
     assert not list(machine.folder.glob('nvidia*'))
-    assert install._cuda_installed(cuda11.FOLDER) == install._cuda_pins()
-    assert install.install_mxnet().endswith(': nothing to install')
+    assert wheels._cuda_installed(cuda11.FOLDER) == wheels._cuda_pins()
+    assert wheels.install_mxnet().endswith(': nothing to install')
     assert [path.name for path in cuda11.FOLDER.parent.iterdir()] == ['cuda11']
 
 
 def test_a_missing_pip_is_a_plain_sentence(monkeypatch, capsys):
-    monkeypatch.setattr(install.importlib.util, 'find_spec', lambda name: None)
-    monkeypatch.setattr(install, 'is_whole', lambda name, version: False)
+    monkeypatch.setattr(wheels.importlib.util, 'find_spec', lambda name: None)
+    monkeypatch.setattr(wheels, 'is_whole', lambda name, version: False)
     with pytest.raises(
         SystemExit, match=r'pip is missing from this Python: run .* first'
     ):
-        install.main([])
+        program.main([])
+
+
+def test_the_command_runs():
+    # a module that only defines `main` would end without a word
+    command = [sys.executable, '-m', 'd2l_ext.install', 'no such thing']
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert 'usage: python -m d2l_ext.install' in run.stderr
 
 
 def test_the_cuda_pins_come_from_the_extra():
-    pins = install._cuda_pins()
+    pins = wheels._cuda_pins()
     assert len(pins) == 10
     assert pins['nvidia-cudnn-cu11'] == '8.5.0.96'
 

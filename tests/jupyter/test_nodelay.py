@@ -99,8 +99,8 @@ def test_another_server_goes_on_as_it_was(caplog):
 
 
 def test_another_websocket_goes_on_as_it_was(caplog):
-    made = nodelay.without_delay(Connection)(websocket_handler='of another kind')
-    assert made.connect() == 'connected'
+    connection = nodelay.without_delay(Connection)(websocket_handler='of another kind')
+    assert connection.connect() == 'connected'
     assert "does nothing: no set_nodelay in 'of another kind'" in caplog.text
 
 

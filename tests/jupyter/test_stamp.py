@@ -3,10 +3,11 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from d2l_ext.jupyter import stamp
 
 ROOT = Path(__file__).parents[2]
 COLAB = 'https://colab.research.google.com/github/someone/fork/blob/trunk/'
@@ -16,7 +17,7 @@ COLAB = 'https://colab.research.google.com/github/someone/fork/blob/trunk/'
 def clone(tmp_path):
     """A repository of the notebooks, without a remote."""
     (tmp_path / 'notebooks').mkdir()
-    for name in ('stamp.py', '00_index.ipynb', '03_factor.ipynb'):
+    for name in ('00_index.ipynb', '03_factor.ipynb'):
         shutil.copy(ROOT / 'notebooks' / name, tmp_path / 'notebooks')
     shutil.copy(ROOT / 'README.md', tmp_path)
     subprocess.run(['git', 'init', '--quiet'], cwd=tmp_path, check=True)
@@ -25,14 +26,13 @@ def clone(tmp_path):
     return tmp_path
 
 
-def stamp(clone, remote=None):
+def stamped(clone, remote=None):
     """Stamp `clone` as one of `remote`; return the bytes of its files."""
     remotes = ['git', 'remote']
     subprocess.run([*remotes, 'remove', 'origin'], cwd=clone, stderr=-3, check=False)
     if remote:
         subprocess.run([*remotes, 'add', 'origin', remote], cwd=clone, check=True)
-    script = clone / 'notebooks' / 'stamp.py'
-    subprocess.run([sys.executable, script], check=True, stdout=subprocess.DEVNULL)
+    stamp.stamp(clone)
     assert not list(clone.rglob('*.part'))
     files = [clone / 'README.md', *sorted(clone.glob('notebooks/*.ipynb'))]
     return {path.name: path.read_bytes() for path in files}
@@ -52,10 +52,10 @@ def cells(notebook):
     ],
 )
 def test_a_fork_gets_badges_of_its_own(clone, remote):
-    plain = stamp(clone)
-    stamped = stamp(clone, remote)
-    assert stamp(clone, remote) == stamped, 'twice is once'
-    for name, text in stamped.items():
+    plain = stamped(clone)
+    fork = stamped(clone, remote)
+    assert stamped(clone, remote) == fork, 'twice is once'
+    for name, text in fork.items():
         assert b'secret' not in text
         if name == 'README.md':
             assert f'({COLAB}notebooks/00_index.ipynb)'.encode() in text
@@ -66,11 +66,11 @@ def test_a_fork_gets_badges_of_its_own(clone, remote):
             assert title.splitlines()[:1] == old_title.splitlines()[:1]
             assert "'D2L_EXT_SOURCE', 'git+https://github.com/someone/fork')\n" in setup
             assert rest == old_rest
-    assert stamp(clone) == plain, 'and it can be undone'
+    assert stamped(clone) == plain, 'and it can be undone'
 
 
 def test_nothing_but_the_stamp_is_touched(clone):
-    for name, text in stamp(clone).items():
+    for name, text in stamped(clone).items():
         if name != 'README.md':
             stored = json.loads((ROOT / 'notebooks' / name).read_bytes())
             stored['cells'][1]['source'] = json.loads(text)['cells'][1]['source']
@@ -81,21 +81,21 @@ def test_nothing_but_the_stamp_is_touched(clone):
 
 @pytest.mark.parametrize('remote', [None, '/srv/git/fork.git', '../fork'])
 def test_what_others_cannot_reach_gets_no_badge(clone, remote):
-    for name, text in stamp(clone, remote).items():
+    for name, text in stamped(clone, remote).items():
         assert b'colab-badge' not in text
         if name != 'README.md':
             assert "os.environ.get('D2L_EXT_SOURCE', '')\n" in cells(text)[1]
 
 
 def test_a_host_that_colab_cannot_open_gets_an_address_alone(clone):
-    for name, text in stamp(clone, 'https://example.org/someone/fork').items():
+    for name, text in stamped(clone, 'https://example.org/someone/fork').items():
         assert b'colab-badge' not in text
         if name != 'README.md':
             assert "'git+https://example.org/someone/fork')\n" in cells(text)[1]
 
 
 def test_a_copy_without_a_remote_asks_for_the_address_in_a_sentence(clone, monkeypatch):
-    setup = cells(stamp(clone)['00_index.ipynb'])[1]
+    setup = cells(stamped(clone)['00_index.ipynb'])[1]
     plain = setup.replace("find_spec('d2l_ext') is None", "find_spec('math')")
     plain = plain.replace('%pip install -q {source}', 'raise SystemExit(source)')
     monkeypatch.delenv('D2L_EXT_SOURCE', raising=False)

@@ -21,9 +21,10 @@ needs_torch = pytest.mark.skipif(
 )
 
 RUN = """
-import json, runpy, sys
+import json, sys
 {first}
-names = runpy.run_path('answers.py')['run']()
+from d2l_ext.jupyter import answers
+names = answers.run()
 moved = names['decay']('StepLR', 0.4, 0.6, 7)
 print(moved.note, *moved.lines, sep='|')
 print(json.dumps([names['pytorch'].answers, 'torch' in sys.modules]))
@@ -34,7 +35,6 @@ def run(first=''):
     """Run the notebook: what it prints, words of a moved explorer, answers, torch?"""
     done = subprocess.run(
         [sys.executable, '-c', RUN.format(first=first)],
-        cwd=FOLDER,
         capture_output=True,
         text=True,
         check=True,

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 import symtable
 
 import nbformat
@@ -15,7 +16,7 @@ from d2l_ext.explorers.controls import Choice, Points, Snap, Switch
 
 FOLDER = pathlib.Path(__file__).parents[2] / 'notebooks'
 STEPS = 10_000
-MAKERS = {'Explorer', 'Atlas'}
+CLASSES = {'Explorer', 'Atlas'}
 
 
 def statements(path):
@@ -29,25 +30,26 @@ def statements(path):
     ]
 
 
-def made(statement):
-    """Return the call that makes an explorer, if the statement is one."""
+def explorer_call(statement):
+    """Return the call that creates an explorer, if the statement is one."""
     call = getattr(statement, 'value', None)
-    if isinstance(call, ast.Call) and getattr(call.func, 'id', '') in MAKERS:
+    if isinstance(call, ast.Call) and getattr(call.func, 'id', '') in CLASSES:
         return call
     return None
 
 
-def makers():
+def all_explorers():
     """Return {name: (statements before, call, after)} of all explorers there are."""
-    found = {}
+    explorers = {}
     for path in sorted(FOLDER.glob('*.ipynb')):
         whole = statements(path)
         for i, statement in enumerate(whole):
-            call = made(statement)
+            call = explorer_call(statement)
             if call:
                 call.keywords = [k for k in call.keywords if k.arg != 'train']
-                found[f'{path.stem} {len(found)}'] = whole[:i], call, whole[i + 1 :]
-    return found
+                name = f'{path.stem} {len(explorers)}'
+                explorers[name] = whole[:i], call, whole[i + 1 :]
+    return explorers
 
 
 def names(statements, test):
@@ -82,7 +84,7 @@ def looked_up(before, call):
 
 
 def explorer(before, call, _):
-    """Return the explorer, made with the statements alone that it needs."""
+    """Return the explorer, after the statements alone that it needs."""
     needed, count, binds = [call], 0, [(s, bound([s])) for s in before]
     while len(needed) > count:
         count = len(needed)
@@ -94,17 +96,17 @@ def explorer(before, call, _):
     return eval(compile(ast.Expression(call), 'notebook', 'eval'), space)
 
 
-MADE = makers()
+EXPLORERS = all_explorers()
 
 
-def drawn(control, rng):
+def random_value(control, rng):
     """Return a value that a reader could set the control to, the ends often."""
     if isinstance(control, Points):
         # each at a time of its own
         n = int(rng.integers(1, control.most + 1))
         places = rng.choice(control.t.positions + 1, n, replace=False)
         times = sorted(control.t.at(int(place)) for place in places)
-        return [(t, drawn(control.lr, rng)) for t in times]
+        return [(t, random_value(control.lr, rng)) for t in times]
     if isinstance(control, Switch):
         return bool(rng.integers(2))
     if isinstance(control, Choice) and not isinstance(control, Snap):
@@ -114,29 +116,36 @@ def drawn(control, rng):
     return control.at(int(rng.integers(control.positions + 1)))
 
 
-def test_there_are_explorers():
-    assert len(MADE) >= 7
+def test_no_explorer_is_left_out():
+    written = re.compile(r'^(?:Explorer|Atlas)\(', re.MULTILINE)
+    cells = [
+        cell.source
+        for path in FOLDER.glob('*.ipynb')
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == 'code'
+    ]
+    assert len(EXPLORERS) == sum(len(written.findall(cell)) for cell in cells) > 20
 
 
-@pytest.mark.parametrize('name', MADE)
+@pytest.mark.parametrize('name', EXPLORERS)
 def test_a_later_cell_leaves_what_the_explorer_looks_up(name):
-    before, call, after = MADE[name]
+    before, call, after = EXPLORERS[name]
     changed = looked_up(before, call) & bound(after)
     assert not changed, 'its slider would answer differently after Run All'
 
 
-@pytest.mark.parametrize('name', MADE)
+@pytest.mark.parametrize('name', EXPLORERS)
 def test_a_walk_raises_nothing_and_shows_no_error(name):
-    shown, rng = explorer(*MADE[name]), np.random.default_rng(0)
+    shown, rng = explorer(*EXPLORERS[name]), np.random.default_rng(0)
     values, seen = shown.values, set()
-    for step in range(STEPS // len(MADE) + 1):
+    for step in range(STEPS // len(EXPLORERS) + 1):
         # a walk: one control after the other
         moved = rng.choice([*shown.controls])
-        values[moved] = drawn(shown.controls[moved], rng)
+        values[moved] = random_value(shown.controls[moved], rng)
         if repr(values) not in seen:
             seen.add(repr(values))
             try:
-                shown._call(values)
+                shown.function(**values)
             except Exception as error:
                 raise AssertionError(f'{shown!r} at {values}') from error
         if step % 20 == 0:
