@@ -461,7 +461,7 @@ def test_the_adapter_outlives_saved_states(tmp_path):
 def test_the_adapter_refuses_what_it_cannot_follow():
     with pytest.raises(ValueError, match=r'batches_per_epoch must be .*, got 0'):
         d2l.lr_scheduler(ConstantScheduler(0.1), 0)
-    with pytest.raises(TypeError, match='answers to a metric'):
+    with pytest.raises(ValueError, match='answers to a metric'):
         d2l.lr_scheduler(PlateauScheduler(0.1))
 
 

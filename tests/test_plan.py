@@ -2,7 +2,7 @@
 
 import pytest
 
-from d2l_ext.plan import Plan, plan_of, rate_at
+from d2l_ext.plan import BATCHES_PER_EPOCH, Plan, plan_of, rate_at
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineScheduler,
@@ -10,6 +10,7 @@ from d2l_ext.schedulers import (
     PlateauScheduler,
     SquareRootScheduler,
 )
+from d2l_ext.training import Recipe
 
 NAN, INF = float('nan'), float('inf')
 
@@ -126,3 +127,7 @@ def test_a_framework_s_object_that_steps_by_itself_cannot_be_asked():
 def test_an_error_of_a_reader_s_function_comes_through():
     with pytest.raises(TypeError, match='unsupported operand'):
         Plan(lambda t: 0.5 / None, 3).rates()
+
+
+def test_the_default_is_an_epoch_of_the_mini_set():
+    assert Recipe(ConstantScheduler()).batches_per_epoch == BATCHES_PER_EPOCH

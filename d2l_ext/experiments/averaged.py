@@ -9,7 +9,7 @@ import argparse
 import copy
 
 from d2l_ext.experiments import store
-from d2l_ext.plan import whole_number
+from d2l_ext.plan import BATCHES_PER_EPOCH, whole_number
 from d2l_ext.schedulers import (
     ConstantScheduler,
     PolyScheduler,
@@ -41,14 +41,18 @@ def saw(
 
 
 BURN_IN = 12  # epochs before the mean begins, of 30
-BATCHES = store.batches_per_epoch(Recipe())
 
 # Name -> the recipe, and the epochs from one set of averaged weights to the next
 RECIPES = {
     'constant_0.1': (Recipe(ConstantScheduler(0.1)), 1),
     'constant_0.3': (Recipe(ConstantScheduler(0.3)), 1),
     'cyclic_0.3': (
-        Recipe(saw(0.3, 0.01, BURN_IN * BATCHES, 3 * BATCHES, cycles=6), 'update'),
+        Recipe(
+            saw(
+                0.3, 0.01, BURN_IN * BATCHES_PER_EPOCH, 3 * BATCHES_PER_EPOCH, cycles=6
+            ),
+            'update',
+        ),
         3,
     ),
 }

@@ -108,7 +108,7 @@ def _computed(batch, backend, recorder):
     with _ended_with(recorder):
         if len(batch) == 1:
             return batch, [importlib.import_module(backend).run(recipe, seed)]
-        many = importlib.import_module('d2l_ext.training._replicas').run_many
+        many = importlib.import_module('d2l_ext.torch').run_many
         return batch, many(recipe, [recipe.scheduler for *_, recipe in batch], [seed])
 
 

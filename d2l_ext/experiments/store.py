@@ -6,12 +6,10 @@ hash. Nothing is read that is not of the recipe it was asked for. `averaged` and
 """
 
 import dataclasses
-import math
 import pathlib
 from collections.abc import Callable
 from typing import Any, Self
 
-from d2l_ext.data.fashion_mnist import SIZES
 from d2l_ext.experiments.recipes import RECIPES
 from d2l_ext.training._files import write_whole
 from d2l_ext.training.history import History
@@ -39,15 +37,6 @@ def find(name: str, backend: str = 'mxnet') -> Recipe:
     if recipe.printed and backend != 'mxnet':
         raise ValueError(f"{name!r} runs an object of MXNet's: use backend='mxnet'")
     return recipe
-
-
-def batches_per_epoch(recipe: Recipe) -> int:
-    """Return how many updates an epoch of `recipe` has.
-
-    >>> batches_per_epoch(find('full_cosine'))
-    235
-    """
-    return math.ceil(SIZES[recipe.subset][0] / recipe.batch_size)
 
 
 def path(name: str, seed: int, backend: str = 'mxnet') -> pathlib.Path:
@@ -88,8 +77,18 @@ def load(name: str, backend: str = 'mxnet') -> list[History]:
 
 
 def save(history: History, name: str, seed: int, backend: str = 'mxnet') -> None:
-    """Write a finished run of the recipe `name`, whole or not at all."""
-    history.recipe |= identity(find(name, backend), seed)
+    """Write a finished run of the recipe `name`, whole or not at all.
+
+    Raises ValueError for a run that says of itself that it is another one.
+    """
+    said = identity(find(name, backend), seed)
+    for key, value in said.items():
+        if history.recipe.get(key, value) != value:
+            raise ValueError(
+                f'{name} with seed {seed} must have {key} {value!r}, and the run has '
+                f'{history.recipe[key]!r}: it is not recorded'
+            )
+    history.recipe |= said
     write(_folder(name, backend), seed, history.to_json())
 
 
@@ -130,7 +129,7 @@ def identity(recipe: Recipe, seed: int) -> dict[str, Any]:
     if recipe.printed:
         del values['scheduler']  # the run itself tells what object it was
     return values | {
-        'batches_per_epoch': batches_per_epoch(recipe),
+        'batches_per_epoch': recipe.batches_per_epoch,
         'hash': recipe.content_hash(seed),
     }
 

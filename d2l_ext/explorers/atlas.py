@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from d2l_ext.experiments.recipes import ATLAS, RECIPES, nearest
 from d2l_ext.experiments.statistics import failed
-from d2l_ext.experiments.store import batches_per_epoch, load
+from d2l_ext.experiments.store import load
 from d2l_ext.explorers.controls import Control, Snap
 from d2l_ext.explorers.explorer import Explorer
 from d2l_ext.explorers.state import in_words
@@ -50,8 +50,7 @@ def atlas_panels(
             f'Recorded with {what}: test accuracy {ends[0]:.3f} to {ends[-1]:.3f}, '
             f'seeds that learned nothing: {lost} of {len(runs)}.'
         )
-    batches = batches_per_epoch(recipe)
-    schedule = schedule_panel(recipe.scheduler, recipe.num_epochs, recipe.per, batches)
+    schedule = schedule_panel(recipe.plan)
     (line,) = schedule.lines.values()
     # one label for all schedules: another one would draw the background anew
     schedule = dataclasses.replace(schedule, lines={RECORDED: line})

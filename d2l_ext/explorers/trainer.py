@@ -2,16 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import ipywidgets as widgets
 
-from d2l_ext.experiments.store import batches_per_epoch
 from d2l_ext.explorers.inputs import button
 from d2l_ext.explorers.tasks import TrainingTask
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.runs import recorded_panels
 from d2l_ext.plan import Plan
+from d2l_ext.schedulers import LambdaScheduler, Scheduler
 from d2l_ext.training.history import History
 from d2l_ext.training.recipe import Recipe
 
@@ -21,23 +20,17 @@ TRAINED = 'trained now'
 def recipe_of(plan: Plan | None) -> Recipe:
     """Return the `Recipe` that trains as `plan` says.
 
-    Raises ValueError without a plan, or for one of longer or shorter epochs, in
-    updates, than a run here has.
+    Raises ValueError without a plan, and what `Recipe.of` does.
 
     >>> recipe_of(Plan(lambda t: 0.5, num_epochs=3)).num_epochs
     3
     """
     if not plan:
         raise ValueError('no panel here carries a schedule: nothing to train')
-    scheduler: Any = plan.scheduler
-    recipe = Recipe(scheduler, plan.per, plan.num_epochs)
-    batches = batches_per_epoch(recipe)
-    if plan.per == 'update' and plan.batches_per_epoch != batches:
-        raise ValueError(
-            f'batches_per_epoch={plan.batches_per_epoch} in the picture, but an '
-            f'epoch of a run here has {batches} updates: draw it with {batches}'
-        )
-    return recipe
+    if not isinstance(plan.scheduler, Scheduler):  # a function of the reader's
+        scheduler = LambdaScheduler(plan.scheduler, base_lr=1)
+        plan = dataclasses.replace(plan, scheduler=scheduler)
+    return Recipe.of(plan)
 
 
 class Trainer:

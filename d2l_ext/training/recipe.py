@@ -5,13 +5,13 @@ import hashlib
 import json
 import math
 
+from d2l_ext.data import SIZES
 from d2l_ext.plan import Plan, known_unit, whole_number
 from d2l_ext.schedulers import Scheduler
 
-IMAGES = {'mini': 6_000, 'full': 60_000}  # to train with
 PRINTED = 'square_root', 'factor', 'multi_factor', 'cosine', 'warmup_cosine'
 CHOICES = {
-    'subset': tuple(IMAGES),
+    'subset': tuple(SIZES),
     'printed': ('', *PRINTED),
     'net': ('lenet', 'plain'),
     'optimizer': ('sgd', 'adam'),
@@ -85,7 +85,7 @@ class Recipe:
         >>> Recipe(ConstantScheduler(0.5), batch_size=256).batches_per_epoch
         24
         """
-        return math.ceil(IMAGES[self.subset] / self.batch_size)
+        return math.ceil(SIZES[self.subset][0] / self.batch_size)
 
     @property
     def plan(self) -> Plan:

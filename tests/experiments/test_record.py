@@ -328,7 +328,6 @@ def test_a_gpu_computes_a_seed_of_like_recipes_at_once(folder, monkeypatch):
         try_gpu = staticmethod(Device)
         run = staticmethod(lambda recipe, seed: history(seed, recipe.scheduler(0)))
 
-    class Replicas:
         @staticmethod
         def run_many(recipe, schedulers, seeds):
             asked.append((len(schedulers), seeds))
@@ -336,7 +335,6 @@ def test_a_gpu_computes_a_seed_of_like_recipes_at_once(folder, monkeypatch):
 
     asked = []
     monkeypatch.setitem(sys.modules, 'd2l_ext.torch', Torch)
-    monkeypatch.setitem(sys.modules, 'd2l_ext.training._replicas', Replicas)
     record.record([*NAMES, 'start_0.5'], [0, 1], backend='torch')
     assert asked == [(3, [0]), (3, [1])]  # start_0.5 has fewer epochs
     for name in NAMES:
@@ -345,6 +343,14 @@ def test_a_gpu_computes_a_seed_of_like_recipes_at_once(folder, monkeypatch):
         assert second.recipe['seed'] == 1
     assert len(store.seeds('start_0.5', 'torch')) == 2
     assert store.seeds('cosine_0.3') == []
+
+
+def test_a_run_that_says_it_is_another_one_is_not_recorded(folder):
+    run = history(0, 0.1)
+    run.recipe['optimizer'] = 'adam'
+    with pytest.raises(ValueError, match="must have optimizer 'sgd', .* has 'adam'"):
+        store.save(run, 'start_0.5', 0)
+    assert store.seeds('start_0.5') == []
 
 
 def test_what_comes_out_again_is_verified(folder, fake, capsys):
