@@ -102,7 +102,7 @@ def plain(depth: int = 16, width: int = 64) -> nn.Sequential:
     Takes X of shape (n, 1, 28, 28) to y_hat of shape (n, 10). Source: as in `mxnet.py`.
     """
     sizes = [28 * 28, *[width] * (depth - 1)]
-    layers = [nn.Flatten()]
+    layers: list[nn.Module] = [nn.Flatten()]
     for inputs, outputs in zip(sizes, sizes[1:]):
         layers += nn.Linear(inputs, outputs), nn.SELU()
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 10))

@@ -40,7 +40,7 @@ def control(name: str) -> str | None:
     """
     recipe = store.find(name)
     rates = [BOOK_RATE]
-    if not recipe.printed:
+    if recipe.scheduler:
         rates.insert(0, recipe.scheduler.base_lr)
     for rate in rates:
         constant = dataclasses.replace(

@@ -82,7 +82,7 @@ class ScheduleTools:
 
     def _coded(self, library: str) -> str:
         try:
-            return code(self._plan, library)
+            return code(self._plan, library) if self._plan else ''
         except (TypeError, ValueError) as error:
             return f'# {error}'
 

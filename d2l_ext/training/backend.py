@@ -1,7 +1,7 @@
 """What a reader calls to train: the loop, bound to one framework."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 
 from d2l_ext.plan import Plan, plan_of, whole_number
@@ -91,7 +91,7 @@ class Backend:
         extend: bool = False,
         on_epoch: Callback | None = None,
         on_update: Callback | None = None,
-    ) -> Iterator[History]:
+    ) -> Generator[History]:
         """Do what `train` does, but yield the growing `History` after every update.
 
         The device works through a queue of updates while Python is ahead of it; `queue`
@@ -107,7 +107,7 @@ class Backend:
                 f'a DataLoader or a list has, got {train_iter!r:.80}'
             )
         batches = len(train_iter)
-        plan = None
+        plan: Plan | None = None
         if scheduler is not None:
             plan = plan_of(scheduler, num_epochs, per, batches)
         if checkpoint:
@@ -147,19 +147,21 @@ class Backend:
         on_epoch: Callback | None = None,
         on_update: Callback | None = None,
         net=None,
-    ) -> Iterator[History]:
+    ) -> Generator[History]:
         """Do what `run` does, but yield the growing `History` as `train_steps` does.
 
         `net`: the net to train, which the caller can then look at; without it, a new
         one.
         """
-        net, train_iter, test_iter, *rest = self._prepare(recipe, net)
+        net, train_iter, test_iter, loss, trainer, device = self._prepare(recipe, net)
         return self.train_steps(
             net,
             train_iter,
             test_iter,
             recipe.num_epochs,
-            *rest,
+            loss,
+            trainer,
+            device,
             None if recipe.printed else recipe.scheduler,
             per=recipe.per,
             seed=seed,

@@ -61,7 +61,7 @@ class Checkpoint:
             rates=self.rates,
             rule=self.rule,
             settings=json.dumps(self.settings),
-            **{f'learner.{name}': array for name, array in arrays.items()},
+            **{f'learner.{name}': array for name, array in arrays.items()},  # type: ignore[arg-type]
         )
         write_whole(self.path, file.getvalue())
 

@@ -2,9 +2,9 @@
 
 import contextlib
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from d2l_ext.data import load_fashion_mnist
 from d2l_ext.plan import whole_number
 
 
-class Learner(Protocol):
+class Learner(ABC):
     """A net, a loss and an optimizer on a device: what `loop.run` asks of a framework.
 
     A backend's learner says how its framework does each of these; the loop says when.
@@ -21,15 +21,15 @@ class Learner(Protocol):
 
     backend: str  # 'mxnet' or 'torch'
     optimizer: str  # its name in small letters, as 'sgd'
-    writes_files = True  # one of several processes that train one net does
+    writes_files: bool = True  # one of several processes that train one net does
 
-    def take_over(self, scheduler: Callable | None):
+    def take_over(self, scheduler: Any):
         """Return the schedule that the trainer follows by itself, without `scheduler`.
 
         Raises ValueError where the trainer would follow one beside `scheduler`.
         """
 
-    def check_resumable(self, checkpoint: str):
+    def check_resumable(self, checkpoint: Any):
         """Raise ValueError where a checkpoint could not hold all that training keeps."""
 
     def settings(self) -> dict:
@@ -50,7 +50,7 @@ class Learner(Protocol):
 
     def minibatches(
         self, train_iter: Iterable, epoch: int, rng: np.random.Generator
-    ) -> Iterator[tuple]:
+    ) -> Iterator[Any]:
         """Return the minibatches of an epoch, in an order from `rng` or their own."""
         return passes(train_iter, rng)
 
@@ -148,7 +148,7 @@ class Batches:
                 yield self.rows(self.X, order[rows]), self.rows(self.y, order[rows])
 
 
-def passes(train_iter: Iterable, rng: np.random.Generator) -> Iterator[tuple]:
+def passes(train_iter: Any, rng: np.random.Generator) -> Iterator[tuple]:
     """Iterate once over the minibatches, in an order from `rng` if they have none."""
     if getattr(train_iter, 'shuffle', False):
         return train_iter.shuffled(rng)

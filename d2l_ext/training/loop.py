@@ -9,6 +9,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,9 @@ class Run:
     def lr(self, epoch: int) -> float | None:
         """Return the rate of the next update, None for the trainer's own."""
         h = self.history
-        return self.plan and self.plan.lr(epoch, len(h.lr), h.train_loss)
+        if self.plan is None:
+            return None
+        return self.plan.lr(epoch, len(h.lr), h.train_loss)
 
     def updated(self, lr: float):
         """Note the rate of an update."""
@@ -69,7 +72,7 @@ class Stop(Exception):
 
 def steps(
     learner: Learner,
-    run: Run,
+    run: Any,
     train_iter: Iterable,
     test_iter: Iterable,
     seed: int,
@@ -81,8 +84,9 @@ def steps(
 ) -> Iterator[History]:
     """Train `learner` and yield `run.history` after every update: the loop itself.
 
-    The keywords are those of `Backend.train_steps`. A callback that returns True stops
-    the run, and so does whoever closes the iterator.
+    `run`: a `Run`, or several that answer as one. The keywords are those of
+    `Backend.train_steps`. A callback that returns True stops the run, and so does
+    whoever closes the iterator.
     """
     try:
         rng = np.random.default_rng(seed)

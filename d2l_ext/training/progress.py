@@ -3,13 +3,13 @@
 import html
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from d2l_ext.training.history import History
 
 
 def watched(
-    steps: Callable[..., Iterator[History]],
+    steps: Callable[..., Generator[History]],
     progress: bool = False,
     on_epoch: Callable | None = None,
     on_update: Callable | None = None,

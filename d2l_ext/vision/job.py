@@ -4,12 +4,13 @@ One command line for both frameworks and for any number of workers:
 
     python -m d2l_ext.vision --backend mxnet --train train.rec --test val.rec
     torchrun --nproc-per-node 8 -m d2l_ext.vision --backend torch --train ... --test ...
-    python -m d2l_ext.vision.launch --workers 2 -- python -m d2l_ext.vision --kvstore dist_sync ...
+    python -m d2l_ext.vision.launch --workers 2 -- \\
+        python -m d2l_ext.vision --kvstore dist_sync ...
 
-This module names no framework: it has the job, its schedule and its loop, to which
-`_vision_mxnet.py` and `_vision_torch.py` each bring a `Worker`.
+A job names no framework: `_mxnet.py` and `_torch.py` each bring a `Worker` to it.
 """
 
+import argparse
 import dataclasses
 
 import numpy
@@ -169,3 +170,27 @@ def order(job, epoch, images, rank, world):
     drawn = numpy.random.default_rng([job.seed, epoch]).permutation(images)
     dealt = drawn[: n * job.batch_size].reshape(n, job.accumulate, world, -1)
     return dealt[:, :, rank].reshape(n * job.accumulate, -1)
+
+
+def job_from(arguments=None):
+    """Return the `Job` that a command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog='python -m d2l_ext.vision',
+        description=__doc__,
+        epilog=Job.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for field in dataclasses.fields(Job):
+        needed = field.default is dataclasses.MISSING
+        parser.add_argument(
+            f'--{field.name.replace("_", "-")}',
+            type=field.type,
+            choices=CHOICES.get(field.name),
+            required=needed,
+            help=None if needed else f'{field.default!r} if it is left out',
+            **({} if needed else {'default': field.default}),
+        )
+    try:
+        return Job(**vars(parser.parse_args(arguments)))
+    except ValueError as error:
+        parser.error(str(error))

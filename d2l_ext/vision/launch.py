@@ -1,6 +1,7 @@
 """Start the processes of a distributed MXNet job on this machine.
 
-    python -m d2l_ext.vision.launch --workers 2 -- python -m d2l_ext.vision --kvstore dist_sync ...
+    python -m d2l_ext.vision.launch --workers 2 -- \\
+        python -m d2l_ext.vision --kvstore dist_sync ...
 
 MXNet's parameter server wants a scheduler, servers and workers, each the same command
 with its role in the environment. For several machines, start the same command on each

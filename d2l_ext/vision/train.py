@@ -36,7 +36,7 @@ def train(
                 progress(history)
 
     for _ in loop.steps(
-        worker, run, None, None, job.seed, checkpoint=checkpoint, on_epoch=on_epoch
+        worker, run, (), (), job.seed, checkpoint=checkpoint, on_epoch=on_epoch
     ):
         pass
     return run.history

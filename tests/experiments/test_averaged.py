@@ -51,7 +51,7 @@ def test_the_mean_moves_by_one_over_n_of_the_way():
 
     @mxnet.mx.util.use_np
     def means():
-        mean_net, net = MeanNet(Recipe()), mxnet.lenet()
+        mean_net, net = MeanNet(Recipe(ConstantScheduler(0.1))), mxnet.lenet()
         net.initialize()
         net(mean_net.test.X[:1])
         bias, seen = net[-1].bias, []

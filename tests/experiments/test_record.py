@@ -103,8 +103,9 @@ def await_log(folder, lines):
 
 
 def history(seed=0, loss=1.0, status='finished', **environment):
-    fields = {'seed': seed, 'num_epochs': 1}
-    return History(fields, [loss], [0.6], [0.5], [0.5], status, [1], environment)
+    return History(
+        {'seed': seed}, [loss], [0.6], [0.5], [0.5], status, [1], environment
+    )
 
 
 @pytest.fixture
@@ -348,7 +349,7 @@ def test_a_gpu_computes_a_seed_of_like_recipes_at_once(folder, monkeypatch):
 def test_a_run_that_says_it_is_another_one_is_not_recorded(folder):
     run = history(0, 0.1)
     run.recipe['optimizer'] = 'adam'
-    with pytest.raises(ValueError, match="must have optimizer 'sgd', .* has 'adam'"):
+    with pytest.raises(ValueError, match=r"must have optimizer 'sgd', .* has 'adam'"):
         store.save(run, 'start_0.5', 0)
     assert store.seeds('start_0.5') == []
 

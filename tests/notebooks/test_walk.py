@@ -151,5 +151,5 @@ def test_a_walk_raises_nothing_and_shows_no_error(name):
         if step % 20 == 0:
             shown.set(**values)
             assert 'Error:' not in shown.sentence
-            faded = shown._stage._lines.value.startswith('<div style="opacity')
+            faded = shown.svg.startswith('<div style="opacity')
             assert not faded, shown.sentence
