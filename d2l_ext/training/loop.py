@@ -105,7 +105,8 @@ def steps(
             learner.seed((own_seed + epoch) % 2**31)
             start, count, waiting = time.perf_counter(), 0, []
             for batch in learner.minibatches(train_iter, epoch, rng):
-                wait = learner.update(*batch, lr=run.lr(epoch))
+                lr = run.lr(epoch)
+                wait = learner.update(*batch, lr=lr)  # type: ignore[misc]
                 run.updated(learner.applied_lr())
                 count += learner.examples(*batch)
                 if queue:
