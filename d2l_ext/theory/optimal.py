@@ -223,7 +223,8 @@ def averaged_loss(
     momentum. In one direction, with S the sum of the iterates so far and p = 1 - lr h,
     an update x <- p x + noise takes E[x S] to p E[x S] + E[x^2] and E[S^2] to
     E[S^2] + 2 p E[x S] + E[x^2], the E[x^2] after it; the loss is the sum over i of
-    (1/2) h_i E[S_i^2] / last^2. With last = 1 it is the `expected_loss`.
+    (1/2) h_i E[S_i^2] / last^2. With last = 1 it is the `expected_loss`; with many it may
+    be below that of every schedule's last iterate, for a mean is more than an iterate.
 
     Raises ValueError unless 1 <= last <= num_updates, and for a rate below 0.
 

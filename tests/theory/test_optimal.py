@@ -186,6 +186,19 @@ def test_non_increasing_rates_are_the_best_ones_where_these_fall_anyway():
     assert level.lrs == pytest.approx(best.lrs, rel=1e-3)
 
 
+def test_non_increasing_rates_have_no_better_step_down_where_the_best_ones_rise():
+    # with momentum the last gradients have no follow-up, so the last rates are higher
+    best = optimal_rates(30, momentum=0.9, noise=0.3)
+    assert best.lrs[-1] > 3 * best.lrs[-10]
+    level = optimal_rates(30, momentum=0.9, noise=0.3, non_increasing=True)
+    assert (np.diff(level.lrs) <= 0).all()
+    assert 0.1 < best.regret(level.lrs) < best.regret(np.minimum.accumulate(best.lrs))
+    for k in range(30):
+        for factor in 0.98, 1.02:
+            lrs = level.lrs * np.where(np.arange(30) < k, 1, factor)
+            assert level.regret(np.minimum.accumulate(lrs)) > -1e-4
+
+
 def test_no_rate_exceeds_the_cap():
     best = optimal_rates(EPOCHS, BATCHES, cap=0.1)
     assert best.lrs.max() == pytest.approx(0.1, rel=1e-12)
