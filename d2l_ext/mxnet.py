@@ -14,6 +14,7 @@ import warnings
 
 import numpy
 
+from d2l_ext.data import scaled
 from d2l_ext.install import cuda11, finder, wheels
 from d2l_ext.training import learner
 from d2l_ext.training.backend import Backend
@@ -29,7 +30,7 @@ except (ImportError, OSError) as error:
     ) from error
 
 from d2l_ext.training._mxnet import Learner, check_np, evaluate_accuracy
-from d2l_ext.training._mxnet_schedulers import lr_scheduler, printed_scheduler
+from d2l_ext.training._mxnet_trainer import lr_scheduler, printed_scheduler
 
 __all__ = [
     'NETS',
@@ -89,7 +90,7 @@ def load_data_fashion_mnist(
     device = device or try_gpu()
     train, test = (
         (np.array(X, ctx=device), np.array(y, dtype='int32', ctx=device))
-        for X, y in learner.scaled(subset)
+        for X, y in scaled(subset)
     )
     return Batches(*train, batch_size, shuffle=True), Batches(*test, batch_size)
 

@@ -18,6 +18,7 @@ import numpy
 import torch
 from torch import nn
 
+from d2l_ext.data import scaled
 from d2l_ext.plan import whole_number
 from d2l_ext.training import learner
 from d2l_ext.training._replicas import train_many
@@ -70,7 +71,7 @@ def load_data_fashion_mnist(
     device = device or try_gpu()
     train, test = (
         (torch.as_tensor(X, device=device), torch.as_tensor(y, device=device).long())
-        for X, y in learner.scaled(subset)
+        for X, y in scaled(subset)
     )
     return Batches(*train, batch_size, shuffle=True), Batches(*test, batch_size)
 

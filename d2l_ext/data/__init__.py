@@ -5,6 +5,7 @@ from d2l_ext.data.fashion_mnist import (
     SIZES,
     cache_folder,
     load_fashion_mnist,
+    scaled,
 )
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     'SIZES',
     'cache_folder',
     'load_fashion_mnist',
+    'scaled',
 ]

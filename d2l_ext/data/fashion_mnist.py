@@ -8,7 +8,7 @@ import time
 import urllib.request
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +121,18 @@ def load_fashion_mnist(
             contents = _searched(name, size, sha256, cache, mirrors)
         arrays.append(_array(contents))
     return tuple(arrays)
+
+
+def scaled(subset: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (X, y) of training and of testing, as nets take them.
+
+    X is float32 in [0, 1] of shape (n, 1, 28, 28), y int32 of shape (n,). Raises what
+    `load_fashion_mnist` does.
+    """
+    arrays = load_fashion_mnist(subset)
+    for images, labels in (arrays[:2], arrays[2:]):
+        X = images.reshape(-1, 1, 28, 28).astype('float32') / 255
+        yield X, labels.astype('int32')
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and numbers that JSON does not have."""
 
 import contextlib
+import math
 import os
 import threading
 
@@ -20,3 +21,19 @@ def write_whole(path, content):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def to_strict(value):
+    """Return `value` with nan and inf by their names: strict JSON has no such numbers."""
+    if isinstance(value, dict):
+        return {key: to_strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {'float': repr(value)}
+    return value
+
+
+def from_strict(fields):
+    """Return an object of JSON, or the number that `to_strict` wrote as one."""
+    return float(fields['float']) if fields.keys() == {'float'} else fields

@@ -10,7 +10,8 @@ from mxnet import autograd, np
 
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import learner
-from d2l_ext.training._mxnet_schedulers import Observed
+from d2l_ext.training._bad_data import at_least_one, check_labels, first_of
+from d2l_ext.training._mxnet_trainer import Observed, flat, forget, recall
 from d2l_ext.training.learner import xavier
 
 
@@ -57,9 +58,9 @@ class Learner(learner.Learner):
         mx.random.seed(seed)
 
     def settle(self, train_iter):
-        X, y = learner.first_of(train_iter)
+        X, y = first_of(train_iter)
         y_hat = self.net(X[:1].as_in_ctx(self.device))
-        learner.check_labels(train_iter, y, y_hat.shape[-1])
+        check_labels(train_iter, y, y_hat.shape[-1])
         for name, parameter in self.net.collect_params().items():
             if parameter.grad_req == 'add':
                 raise ValueError(
@@ -140,7 +141,7 @@ def evaluate_accuracy(net, data_iter, device) -> float:
     for X, y in data_iter:
         hits += _hits(net(X.as_in_ctx(device)), y.as_in_ctx(device))
         count += len(X)
-    return float(hits) / learner.at_least_one(count)
+    return float(hits) / at_least_one(count)
 
 
 def _hits(y_hat, y):
@@ -154,38 +155,3 @@ def check_np():
         raise RuntimeError(
             'call npx.set_np() first: d2l_ext uses MXNet arrays as NumPy'
         )
-
-
-def forget(trainer):
-    """Make a used trainer as good as new: no momentum, no update counted."""
-    optimizer = trainer.optimizer
-    optimizer.num_update = optimizer.begin_num_update
-    for counts in optimizer._all_index_update_counts.values():
-        counts.clear()
-    for updater in trainer._updaters:
-        updater.states.clear()
-        updater.states_synced.clear()
-
-
-def recall(trainer, arrays):
-    """Give a trainer back what `flat` told of it: `kept.i.j`, and `num_update`."""
-    forget(trainer)
-    optimizer, (updater,) = trainer.optimizer, trainer._updaters
-    if not arrays['num_update']:
-        return
-    for i, parameter in enumerate(trainer._params):
-        memory = optimizer.create_state_multi_precision(i, parameter.data())
-        for j, array in enumerate(flat(memory)):
-            array[:] = mx.nd.array(arrays[f'kept.{i}.{j}'], ctx=array.ctx)
-        updater.states[i], updater.states_synced[i] = memory, True
-        optimizer._index_update_count[i] = int(arrays['num_update'])
-    optimizer.num_update = int(arrays['num_update'])
-
-
-def flat(memory):
-    """Return the arrays that an optimizer remembers of one weight, as a list."""
-    if memory is None:
-        return []
-    if isinstance(memory, (list, tuple)):
-        return [array for part in memory for array in flat(part)]
-    return [memory]

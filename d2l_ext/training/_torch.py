@@ -6,6 +6,7 @@ import torch
 
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import learner
+from d2l_ext.training._bad_data import at_least_one, check_labels, first_of
 from d2l_ext.training._torch_step import GraphStep, Step
 from d2l_ext.training.learner import xavier
 
@@ -43,10 +44,10 @@ class Learner(learner.Learner):
 
     def settle(self, train_iter):
         self.net.to(self.device)
-        X, y = learner.first_of(train_iter)
+        X, y = first_of(train_iter)
         with torch.no_grad():
             y_hat = self.net(X[:1].to(self.device))
-        learner.check_labels(train_iter, y, y_hat.shape[-1])
+        check_labels(train_iter, y, y_hat.shape[-1])
 
     def begin(self, train_iter, rng):
         self.settle(train_iter)
@@ -130,7 +131,7 @@ def evaluate_accuracy(net, data_iter, device) -> float:
         for X, y in data_iter:
             hits += (net(X.to(device)).argmax(1) == y.to(device)).sum()
             count += len(X)
-    return hits.item() / learner.at_least_one(count)
+    return hits.item() / at_least_one(count)
 
 
 def initialize(net, rng):

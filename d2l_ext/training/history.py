@@ -6,7 +6,7 @@ import json
 import math
 import os
 
-from d2l_ext.training._files import write_whole
+from d2l_ext.training._files import from_strict, to_strict, write_whole
 
 
 @dataclasses.dataclass(eq=False)
@@ -73,7 +73,7 @@ class History:
         """Return the history as strict JSON: equal rates in a row as (rate, count)."""
         fields = dataclasses.asdict(self)
         fields['lr'] = [[lr, len(list(run))] for lr, run in itertools.groupby(self.lr)]
-        return json.dumps(_spell(fields), allow_nan=False)
+        return json.dumps(to_strict(fields), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> 'History':
@@ -82,7 +82,7 @@ class History:
         Raises ValueError if `text` is something else.
         """
         try:
-            fields = json.loads(text, object_hook=_unspell)
+            fields = json.loads(text, object_hook=from_strict)
             fields['lr'] = [lr for lr, count in fields['lr'] for _ in range(count)]
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
@@ -104,23 +104,8 @@ class History:
 
 def _numbers(history):
     # spelt, because a nan is not equal to itself
-    fields = _spell(dataclasses.asdict(history))
+    fields = to_strict(dataclasses.asdict(history))
     del fields['seconds'], fields['environment']
     # the rates tell what the schedule was; a function prints as its address
     fields['recipe'].pop('scheduler', None)
     return fields
-
-
-def _spell(value):
-    """Replace nan and inf by their names: strict JSON has no such numbers."""
-    if isinstance(value, dict):
-        return {key: _spell(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_spell(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return {'float': repr(value)}
-    return value
-
-
-def _unspell(fields):
-    return float(fields['float']) if fields.keys() == {'float'} else fields

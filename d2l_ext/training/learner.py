@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from d2l_ext.data import load_fashion_mnist
 from d2l_ext.plan import whole_number
 
 
@@ -153,48 +152,6 @@ def passes(train_iter: Any, rng: np.random.Generator) -> Iterator[tuple]:
     if getattr(train_iter, 'shuffle', False):
         return train_iter.shuffled(rng)
     return iter(train_iter)
-
-
-def first_of(train_iter: Iterable) -> tuple:
-    """Return the first minibatch; raise ValueError if there is none."""
-    for batch in train_iter:
-        return batch
-    raise ValueError('train_iter must give at least one minibatch, got none')
-
-
-def at_least_one(count: int) -> int:
-    """Return the number of examples tested; raise ValueError if there were none."""
-    if not count:
-        raise ValueError('data_iter must give at least one example, got none')
-    return count
-
-
-def check_labels(train_iter: Iterable, y, classes: int):
-    """Raise ValueError for labels outside 0 to classes - 1.
-
-    Looked at are all labels of `Batches`, else those of the first minibatch, `y`, and
-    only whole numbers: what a net is regressed to may be anything.
-    """
-    labels = getattr(train_iter, 'y', y)
-    if labels.ndim == 1 and 'int' in str(labels.dtype):
-        low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= classes:
-            raise ValueError(
-                f'y must be class numbers from 0 to {classes - 1}, as many as the net '
-                f'has outputs, got {low if low < 0 else high}'
-            )
-
-
-def scaled(subset: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (X, y) of training and of testing.
-
-    X is float32 in [0, 1] of shape (n, 1, 28, 28), y int32 of shape (n,). Raises what
-    `load_fashion_mnist` does.
-    """
-    arrays = load_fashion_mnist(subset)
-    for images, labels in (arrays[:2], arrays[2:]):
-        X = images.reshape(-1, 1, 28, 28).astype('float32') / 255
-        yield X, labels.astype('int32')
 
 
 def xavier(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

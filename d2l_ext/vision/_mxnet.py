@@ -10,7 +10,7 @@ import os
 import pathlib
 
 from d2l_ext import mxnet as d2l  # first: MXNet needs its help on today's Python
-from d2l_ext.training._mxnet import flat
+from d2l_ext.training._mxnet_trainer import flat
 from d2l_ext.vision import worker
 from d2l_ext.vision.job import MEAN, STD
 from d2l_ext.vision.recordio import Records

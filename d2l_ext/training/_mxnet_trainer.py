@@ -1,4 +1,4 @@
-"""Schedulers as MXNet's objects: ours for a trainer, a trainer's own, the book's."""
+"""What a `gluon.Trainer` brings along: scheduler objects, and what it has counted."""
 
 from collections.abc import Callable
 
@@ -91,3 +91,38 @@ class _FactorPerCall:
     def __call__(self, num_update):
         self.base_lr = max(self.stop_factor_lr, self.base_lr * self.factor)
         return self.base_lr
+
+
+def forget(trainer):
+    """Make a used trainer as good as new: no momentum, no update counted."""
+    optimizer = trainer.optimizer
+    optimizer.num_update = optimizer.begin_num_update
+    for counts in optimizer._all_index_update_counts.values():
+        counts.clear()
+    for updater in trainer._updaters:
+        updater.states.clear()
+        updater.states_synced.clear()
+
+
+def recall(trainer, arrays):
+    """Give a trainer back what `flat` told of it: `kept.i.j`, and `num_update`."""
+    forget(trainer)
+    optimizer, (updater,) = trainer.optimizer, trainer._updaters
+    if not arrays['num_update']:
+        return
+    for i, parameter in enumerate(trainer._params):
+        memory = optimizer.create_state_multi_precision(i, parameter.data())
+        for j, array in enumerate(flat(memory)):
+            array[:] = mx.nd.array(arrays[f'kept.{i}.{j}'], ctx=array.ctx)
+        updater.states[i], updater.states_synced[i] = memory, True
+        optimizer._index_update_count[i] = int(arrays['num_update'])
+    optimizer.num_update = int(arrays['num_update'])
+
+
+def flat(memory):
+    """Return the arrays that an optimizer remembers of one weight, as a list."""
+    if memory is None:
+        return []
+    if isinstance(memory, (list, tuple)):
+        return [array for part in memory for array in flat(part)]
+    return [memory]
