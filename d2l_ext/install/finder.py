@@ -7,10 +7,13 @@ with an `__import__` of their own, which hands them a copy of NumPy's namespace 
 the old names and a small stand-in for `distutils.version`.
 
 A child process that is started afresh (spawn, forkserver) has no finder until it
-calls `install` itself.
+calls `install` itself. The workers of Gluon's `DataLoader` are told to, before they
+hear of mxnet; else each would die of it, and be started again without end.
 """
 
 import builtins
+import multiprocessing
+import pickle
 import re
 import sys
 import types
@@ -68,6 +71,8 @@ class _Finder:
             if level == 0 and name == 'distutils.version' and fromlist:
                 return version
             module = real_import(name, globals, locals, fromlist, level)
+            if module is multiprocessing:
+                return _MULTIPROCESSING
             return numpy_of_2022 if module is numpy else module
 
         self.builtins = {**vars(builtins), '__import__': import_}
@@ -93,6 +98,45 @@ class _Loader(SourceFileLoader):
         if module.__name__ in _WRITERS:
             module.str = _Str
         super().exec_module(module)
+
+
+class _Multiprocessing(types.ModuleType):
+    """`multiprocessing`, whose pools of workers install the finder before all else."""
+
+    def __getattr__(self, name):
+        return getattr(multiprocessing, name)
+
+    def Pool(self, processes=None, initializer=None, initargs=(), *more):
+        if multiprocessing.get_start_method() == 'fork':
+            return multiprocessing.Pool(processes, initializer, initargs, *more)
+        later = (_Later(initializer, initargs),)
+        return multiprocessing.Pool(processes, begin_worker, later, *more)
+
+
+_MULTIPROCESSING = _Multiprocessing('multiprocessing')
+
+
+class _Later:
+    """A call that is pickled by itself, so that a worker can put off reading it."""
+
+    def __init__(self, function, arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        # plainly: MXNet's shared memory cannot be mapped by a process begun afresh
+        return _Pickled, (pickle.dumps(self.call),)
+
+
+class _Pickled:
+    def __init__(self, call):
+        self.call = call
+
+
+def begin_worker(later: _Pickled) -> None:
+    """Install the finder in a new process, and only then make the call put off."""
+    install()
+    function, arguments = pickle.loads(later.call)
+    function(*arguments)
 
 
 def _old_names():

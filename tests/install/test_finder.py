@@ -138,3 +138,30 @@ def test_twice_is_once_and_it_does_nothing_after_the_import():
 def test_the_books_own_package_imports():
     pytest.importorskip('d2l')
     assert python(INSTALL + 'from d2l import mxnet as d2l\nprint(d2l.try_gpu())')
+
+
+LOADER = """
+import multiprocessing, sys
+from mxnet import np, npx
+from mxnet.gluon.data import ArrayDataset, DataLoader
+npx.set_np()
+multiprocessing.set_start_method(sys.argv[1])
+data = ArrayDataset(np.arange(12).reshape(6, 2), np.arange(6))
+loader = DataLoader(data, batch_size=2, num_workers=2, timeout=60)
+print([[X.sum().item(), *y.tolist()] for X, y in loader])
+"""
+
+
+@pytest.mark.parametrize('method', ['fork', 'spawn', 'forkserver'])
+def test_the_workers_of_a_data_loader_have_the_finder_however_they_start(method):
+    run = subprocess.run(
+        [sys.executable, '-c', INSTALL + LOADER, method],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert (
+        run.stdout.strip() == '[[6.0, 0.0, 1.0], [22.0, 2.0, 3.0], [38.0, 4.0, 5.0]]'
+    ), run.stderr
