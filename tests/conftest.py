@@ -57,6 +57,7 @@ SPEED = {
     'test_a_move_stays_quick',
     'test_a_run_of_the_book_takes_milliseconds',
     'test_a_slider_need_not_wait',
+    'test_it_loads_math_alone_in_less_than_10_ms',
     'test_mini_loads_in_a_tenth_of_a_second',
     'test_moving_the_lines_is_quick_and_small',
     'test_ten_thousand_points_take_20_ms',
