@@ -8,7 +8,7 @@
 #   not: two schedulers built alike run at rates that differ 300 times. SGD, whose
 #   default is None, leaves both alone.
 # Versions: mxnet 1.9.1, NumPy 1.23.5, Python 3.11, Linux x86_64.
-# Source: mxnet/optimizer/optimizer.py, Optimizer.__init__; optimizer/adam.py;
+# Source: mxnet/optimizer/optimizer.py, Optimizer.__init__ and Adam.__init__;
 #   lr_scheduler.py, FactorScheduler and CosineScheduler.
 # Output seen:
 #   sgd FactorScheduler 0.3

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 
 from d2l_ext.plan import Plan, plan_of, whole_number
+from d2l_ext.schedulers import PlateauScheduler
 from d2l_ext.training.checkpoint import Checkpoint
 from d2l_ext.training.history import History
 from d2l_ext.training.learner import Learner
@@ -12,6 +13,9 @@ from d2l_ext.training.loop import Callback, Run, begun, steps
 from d2l_ext.training.progress import watched
 from d2l_ext.training.range_test import RangeTest, range_test
 from d2l_ext.training.recipe import Recipe
+
+# Measures of a run, and which way each gets better
+METRICS = {'train_loss': 'min', 'train_acc': 'max', 'test_acc': 'max'}
 
 
 class Backend:
@@ -37,6 +41,7 @@ class Backend:
         scheduler=None,
         *,
         per: str = 'epoch',
+        metric: str | None = None,
         seed: int = 0,
         progress: bool = True,
         checkpoint: str | os.PathLike | None = None,
@@ -48,7 +53,9 @@ class Backend:
 
         `scheduler` gives the learning rate at t, counted from 0 in the unit `per`
         names: 'epoch' or 'update'; a `Plan` says both by itself. Without one the
-        trainer's own rate, or its own `lr_scheduler`, stands. Weights (Xavier) and the
+        trainer's own rate, or its own `lr_scheduler`, stands. A `PlateauScheduler`
+        follows `metric`, the name of a measure of the `History`: the training loss, if
+        nothing else is said. Weights (Xavier) and the
         order of `Batches` come from `seed`, and `trainer` starts anew: the same call on
         the same machine, with as many threads, gives the same history, bit for bit. Any
         other iterable of minibatches that has a length will do, in its own order.
@@ -67,6 +74,7 @@ class Backend:
             self.train_steps,
             *(net, train_iter, test_iter, num_epochs, loss, trainer, device, scheduler),
             per=per,
+            metric=metric,
             seed=seed,
             checkpoint=checkpoint,
             extend=extend,
@@ -85,6 +93,7 @@ class Backend:
         scheduler=None,
         *,
         per: str = 'epoch',
+        metric: str | None = None,
         seed: int = 0,
         queue: int | None = None,
         checkpoint: str | os.PathLike | None = None,
@@ -110,17 +119,19 @@ class Backend:
         plan: Plan | None = None
         if scheduler is not None:
             plan = plan_of(scheduler, num_epochs, per, batches)
+        measure = followed_metric(plan, metric)
         if checkpoint:
             learner.check_resumable(checkpoint)
         followed = learner.take_over(plan and plan.scheduler)
         asked = plan or Plan(followed, num_epochs, 'update', batches)
         file = None
         if checkpoint:
-            file = Checkpoint(checkpoint, asked, learner.settings(), extend=extend)
+            settings = {'metric': measure, **learner.settings()}
+            file = Checkpoint(checkpoint, asked, settings, extend=extend)
         history = begun(learner, asked, seed, getattr(train_iter, 'batch_size', None))
         yield from steps(
             learner,
-            Run(history, plan),
+            Run(history, plan, measure),
             train_iter,
             test_iter,
             seed,
@@ -190,3 +201,27 @@ class Backend:
         """
         learner = self._learner(net, loss, trainer, device)
         return range_test(learner, train_iter, low, high, num_updates, seed)
+
+
+def followed_metric(plan: Plan | None, metric: str | None) -> str:
+    """Return the name of the measure that a plan's `PlateauScheduler` follows.
+
+    Raises ValueError for a measure that the loop has not, and for one that gets better
+    in the other direction than the scheduler's `mode` says.
+    """
+    chosen = metric or 'train_loss'
+    if chosen not in METRICS:
+        raise ValueError(f'metric must be one of {", ".join(METRICS)}, got {metric!r}')
+    scheduler = plan and plan.scheduler
+    if isinstance(scheduler, PlateauScheduler):
+        right = [name for name, mode in METRICS.items() if mode == scheduler.mode]
+        if chosen not in right:
+            raise ValueError(
+                f'metric must be {" or ".join(map(repr, right))} for a PlateauScheduler '
+                f'with mode={scheduler.mode!r}, got {chosen!r}'
+            )
+    elif metric:
+        raise ValueError(
+            f'metric={metric!r} is for a PlateauScheduler: {scheduler!r:.80} follows none'
+        )
+    return chosen

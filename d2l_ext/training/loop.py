@@ -27,11 +27,12 @@ Callback = Callable[[History], object]
 class Run:
     """A run under way: its growing `History`, and the `Plan` that it follows.
 
-    Without a plan the trainer follows its own schedule.
+    Without a plan the trainer follows its own schedule. `metric` names the measure of
+    the history that a `PlateauScheduler` goes by.
     """
 
-    def __init__(self, history: History, plan: Plan | None):
-        self.history, self.plan = history, plan
+    def __init__(self, history: History, plan: Plan | None, metric: str = 'train_loss'):
+        self.history, self.plan, self.metric = history, plan, metric
 
     @property
     def is_over(self) -> bool:
@@ -49,7 +50,7 @@ class Run:
         h = self.history
         if self.plan is None:
             return None
-        return self.plan.lr(epoch, len(h.lr), h.train_loss)
+        return self.plan.lr(epoch, len(h.lr), getattr(h, self.metric))
 
     def updated(self, lr: float):
         """Note the rate of an update."""
