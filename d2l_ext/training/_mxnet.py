@@ -104,7 +104,7 @@ class Learner(learner.Learner):
     def state(self):
         arrays = {f'weight.{i}': p.data() for i, p in enumerate(self._parameters())}
         for i, memory in sorted(self.trainer._updaters[0].states.items()):
-            arrays |= {f'kept.{i}.{j}': array for j, array in enumerate(flat(memory))}
+            arrays |= {f'memory.{i}.{j}': array for j, array in enumerate(flat(memory))}
         arrays = {name: array.asnumpy() for name, array in arrays.items()}
         return arrays | {'num_update': self.trainer.optimizer.num_update}
 

@@ -105,7 +105,7 @@ def forget(trainer):
 
 
 def recall(trainer, arrays):
-    """Give a trainer back what `flat` told of it: `kept.i.j`, and `num_update`."""
+    """Give a trainer back what `flat` told of it: `memory.i.j`, and `num_update`."""
     forget(trainer)
     optimizer, (updater,) = trainer.optimizer, trainer._updaters
     if not arrays['num_update']:
@@ -113,7 +113,7 @@ def recall(trainer, arrays):
     for i, parameter in enumerate(trainer._params):
         memory = optimizer.create_state_multi_precision(i, parameter.data())
         for j, array in enumerate(flat(memory)):
-            array[:] = mx.nd.array(arrays[f'kept.{i}.{j}'], ctx=array.ctx)
+            array[:] = mx.nd.array(arrays[f'memory.{i}.{j}'], ctx=array.ctx)
         updater.states[i], updater.states_synced[i] = memory, True
         optimizer._index_update_count[i] = int(arrays['num_update'])
     optimizer.num_update = int(arrays['num_update'])

@@ -83,12 +83,12 @@ class Learner(learner.Learner):
         return evaluate_accuracy(self.net, test_iter, self.device)
 
     def state(self):
-        kept = {f'weight.{name}': t for name, t in self.net.state_dict().items()}
+        memory = {f'weight.{name}': t for name, t in self.net.state_dict().items()}
         for i, parameter in enumerate(self._parameters()):
             for name, t in self.trainer.state[parameter].items():
                 if t is not None:
-                    kept[f'kept.{i}.{name}'] = torch.as_tensor(t)
-        return {name: t.cpu().numpy() for name, t in kept.items()}
+                    memory[f'memory.{i}.{name}'] = torch.as_tensor(t)
+        return {name: t.cpu().numpy() for name, t in memory.items()}
 
     def load_state(self, arrays):
         self.trainer.state.clear()
@@ -98,13 +98,13 @@ class Learner(learner.Learner):
         parameters = self._parameters()
         for key in arrays:
             kind, _, rest = key.partition('.')
-            if kind == 'kept':
+            if kind == 'memory':
                 i, name = rest.split('.')
-                parameter, kept = parameters[int(i)], torch.as_tensor(arrays[key])
+                parameter, memory = parameters[int(i)], torch.as_tensor(arrays[key])
                 # numbers such as Adam's count of steps stay off the device
-                if kept.ndim:
-                    kept = torch.empty_like(parameter).copy_(kept)
-                self.trainer.state[parameter][name] = kept
+                if memory.ndim:
+                    memory = torch.empty_like(parameter).copy_(memory)
+                self.trainer.state[parameter][name] = memory
 
     def keep_random(self):
         cuda = self.device.type == 'cuda'

@@ -161,9 +161,9 @@ class Worker(worker.Worker):
             f'weight.{i}': p.data(first).asnumpy()
             for i, p in enumerate(self.parameters)
         }
-        for i, kept in self.trainer._updaters[0].states.items():
-            for j, array in enumerate(flat(kept)):
-                arrays[f'kept.{i}.{j}'] = array.asnumpy()
+        for i, memory in self.trainer._updaters[0].states.items():
+            for j, array in enumerate(flat(memory)):
+                arrays[f'memory.{i}.{j}'] = array.asnumpy()
         return arrays
 
     def load_state(self, arrays):
@@ -171,14 +171,16 @@ class Worker(worker.Worker):
             weight = arrays[f'weight.{i}']
             parameter.set_data(nd.array(weight, dtype=weight.dtype))
         optimizer = self.trainer.optimizer
-        trained = {int(name.split('.')[1]) for name in arrays if name[:5] == 'kept.'}
+        trained = {
+            int(name.split('.')[1]) for name in arrays if name.startswith('memory.')
+        }
         for device, updater in zip(self.devices, self.trainer._updaters, strict=True):
             for i in trained:
                 weight = self.trainer._params[i].data(device)
-                kept = optimizer.create_state_multi_precision(i, weight)
-                for j, array in enumerate(flat(kept)):
-                    array[:] = nd.array(arrays[f'kept.{i}.{j}'], device)
-                updater.states[i], updater.states_synced[i] = kept, True
+                memory = optimizer.create_state_multi_precision(i, weight)
+                for j, array in enumerate(flat(memory)):
+                    array[:] = nd.array(arrays[f'memory.{i}.{j}'], device)
+                updater.states[i], updater.states_synced[i] = memory, True
 
     def environment(self):
         return {'mxnet': mx.__version__, 'device': ', '.join(map(str, self.devices))}

@@ -167,8 +167,8 @@ def order(job, epoch, images, rank, world):
     (2, 2)
     """
     n = job.updates(images)
-    drawn = numpy.random.default_rng([job.seed, epoch]).permutation(images)
-    dealt = drawn[: n * job.batch_size].reshape(n, job.accumulate, world, -1)
+    shuffled = numpy.random.default_rng([job.seed, epoch]).permutation(images)
+    dealt = shuffled[: n * job.batch_size].reshape(n, job.accumulate, world, -1)
     return dealt[:, :, rank].reshape(n * job.accumulate, -1)
 
 

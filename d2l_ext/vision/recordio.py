@@ -159,8 +159,8 @@ class Folder:
         self.classes = [folder.name for folder in folders]
         self.files, self.ends = [], []
         for folder in folders:
-            found = sorted(folder.rglob('*'))
-            self.files += [file for file in found if file.suffix.lower() in SUFFIXES]
+            files = sorted(folder.rglob('*'))
+            self.files += [file for file in files if file.suffix.lower() in SUFFIXES]
             self.ends.append(len(self.files))
         if not self.files:
             raise ValueError(
@@ -207,9 +207,9 @@ def write_folder(folder, path, seed=0):
 
     The files go in as they are. An order at random lets a reader shuffle by pieces.
     """
-    found = Folder(folder)
-    order = np.random.default_rng(seed).permutation(len(found))
-    return write(path, ((found.files[i].read_bytes(), found.label(i)) for i in order))
+    images = Folder(folder)
+    order = np.random.default_rng(seed).permutation(len(images))
+    return write(path, ((images.files[i].read_bytes(), images.label(i)) for i in order))
 
 
 def _packed(image, suffix):

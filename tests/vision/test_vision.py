@@ -11,7 +11,9 @@ import pytest
 
 from d2l_ext import vision
 from d2l_ext.experiments.store import RUNS
-from d2l_ext.training import History, checkpoint
+from d2l_ext.plan import Plan
+from d2l_ext.training import History
+from d2l_ext.training.checkpoint import Checkpoint
 from d2l_ext.vision import launch, recordio
 from d2l_ext.vision.__main__ import job_from
 
@@ -253,9 +255,11 @@ def test_two_workers_do_what_one_does_in_two_passes(images, tmp_path):
     assert (two.recipe['world'], history.recipe['world']) == (2, 1)
     assert two.lr == history.lr
     assert two.train_loss == pytest.approx(history.train_loss, rel=1e-4)
-    _, _, arrays = checkpoint.load(tmp_path / 'two', two.recipe)
-    kept = [name for name in arrays if name.startswith('kept')]
-    assert len(kept) == len(list(worker.net.parameters()))
+    n = job.updates(worker.images)
+    plan = Plan(job.scheduler(n), job.num_epochs, job.per, n)
+    _, _, arrays = Checkpoint(tmp_path / 'two', plan).load(two.recipe)
+    momenta = [name for name in arrays if name.startswith('memory')]
+    assert len(momenta) == len(list(worker.net.parameters()))
     for name, array in worker.state().items():
         if 'running' not in name and 'num_batches' not in name:
             # the means and variances alone are those of one worker's images
