@@ -15,7 +15,6 @@ from d2l_ext.plan import Plan
 from d2l_ext.training import History
 from d2l_ext.training.checkpoint import Checkpoint
 from d2l_ext.vision import launch, recordio
-from d2l_ext.vision.__main__ import job_from
 
 needs_torch = pytest.mark.skipif(
     not importlib.util.find_spec('torch'), reason='PyTorch is not installed'
@@ -96,7 +95,7 @@ def test_a_job_that_cannot_be_says_why(wrong, message):
         vision.Job('train.rec', 'test.rec', **wrong)
     text = [f'--{k.replace("_", "-")}={v}' for k, v in wrong.items()]
     with pytest.raises(SystemExit):
-        job_from(['--train', 'a', '--test', 'b', *text])
+        vision.job_from(['--train', 'a', '--test', 'b', *text])
 
 
 def test_the_images_are_dealt_out_once_an_epoch():
@@ -344,7 +343,7 @@ import numpy
 from d2l_ext import vision
 from d2l_ext.vision._mxnet import Worker
 
-job = job_from(sys.argv[1:])
+job = vision.job_from(sys.argv[1:])
 with Worker(job) as worker:
     vision.train(job, worker)
     for name, array in worker.state().items():
