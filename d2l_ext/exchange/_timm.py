@@ -23,7 +23,7 @@ from d2l_ext.schedulers import (
 
 
 def timm(plan: Plan) -> str:
-    """Return code for timm, which has few classes and takes no formulas."""
+    """Return code for timm; raise CannotExpressError for what it has no class for."""
     scheduler, per, n = plan.scheduler, plan.per, plan.length
     num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
     s, warmup = plain(scheduler), []

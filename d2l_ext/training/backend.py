@@ -105,7 +105,8 @@ class Backend:
 
         The device works through a queue of updates while Python is ahead of it; `queue`
         bounds its length, so that a rate set by hand takes effect within so many
-        updates. Leaving the `for` loop over it stops the run, like Ctrl-C.
+        updates. Leaving the `for` loop over it stops the run, like Ctrl-C. Raises what
+        `train` does.
         """
         learner = self._learner(net, loss, trainer, device)
         seed = whole_number('seed', seed, at_least=0)

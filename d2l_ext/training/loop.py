@@ -87,7 +87,8 @@ def steps(
 
     `run`: a `Run`, or several that answer as one. The keywords are those of
     `Backend.train_steps`. A callback that returns True stops the run, and so does
-    whoever closes the iterator.
+    whoever closes the iterator. Raises ValueError for minibatches that give none in an
+    epoch, and what the learner and the checkpoint do.
     """
     try:
         rng = np.random.default_rng(seed)

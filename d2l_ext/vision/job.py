@@ -52,6 +52,8 @@ def schedule(
     >>> [round(scheduler(t), 4) for t in (0, 5, 29, 30, 60, 80)]
     [0.0, 3.2, 3.2, 0.32, 0.032, 0.0032]
 
+    Raises ValueError for another schedule, or a warmup of a third of the run and more.
+
     Source: Goyal et al. (2017); He et al. (2019); Loshchilov and Hutter (2017).
     """
     if name not in SCHEDULES:
@@ -137,7 +139,10 @@ class Job:
         )
 
     def share(self, parts):
-        """Return how many images each of `parts` workers or devices has in one pass."""
+        """Return how many images each of `parts` workers or devices has in one pass.
+
+        Raises ValueError where the batch cannot be shared evenly.
+        """
         if self.batch_size % (parts * self.accumulate):
             raise ValueError(
                 f'batch_size must be a multiple of {parts} x {self.accumulate} '
@@ -146,7 +151,10 @@ class Job:
         return self.batch_size // (parts * self.accumulate)
 
     def updates(self, images):
-        """Return how many updates an epoch of so many images has."""
+        """Return how many updates an epoch of so many images has.
+
+        Raises ValueError where a batch takes more images than there are.
+        """
         if images < self.batch_size:
             raise ValueError(
                 f'batch_size must be at most {images}, the images of {self.train}, '

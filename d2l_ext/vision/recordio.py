@@ -88,7 +88,7 @@ def write(path, images, suffix='.png'):
 
     Images are uint8 of shape (height, width, 3), or bytes of a file of pictures, which
     are kept as they are. Both appear under their names at the end, the index last.
-    Returns how many there are.
+    Returns how many there are. Raises ValueError for an array of another shape.
     """
     path, count = pathlib.Path(path), 0
     index = path.with_suffix('.idx')
@@ -151,6 +151,7 @@ class Folder:
     """The images of a folder with one subfolder for each class, as `Records`.
 
     Classes and files are in the order of their names, as torchvision's `ImageFolder`.
+    Raises ValueError for a folder without any image.
     """
 
     def __init__(self, path):
