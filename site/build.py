@@ -155,10 +155,7 @@ def _engine(out: Output) -> tuple[dict, dict[str, bytes]]:
         f'd2l_ext/{path.relative_to(PACKAGE).as_posix()}': path.read_bytes()
         for path in PACKAGE.rglob('*.py')
     }
-    sources |= {
-        path.name: path.read_bytes()
-        for path in (SITE / 'absent.py', SITE / 'live.py', SITE / 'state.py')
-    }
+    sources['live.py'] = (SITE / 'live.py').read_bytes()
     package = out.asset('package.zip', _zipped(sources))
     worker = out.asset('worker.js', (STATIC / 'worker.js').read_bytes())
     for path in package, worker:

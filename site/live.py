@@ -7,11 +7,17 @@ in the reader's browser. Nothing here knows a formula or a colour.
 import contextlib
 import itertools
 import json
+import math
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from absent import Explorer
 from d2l_ext.exchange.code import LIBRARIES, code
 from d2l_ext.explorers import controls as kinds
+from d2l_ext.explorers.state import ExplorerState, explain
+from d2l_ext.panels.boundary import boundary_panels
 from d2l_ext.panels.look import (
     MARK,
     PINNED,
@@ -21,10 +27,45 @@ from d2l_ext.panels.look import (
     x_ticks,
     y_ticks,
 )
+from d2l_ext.schedulers import MultiFactorScheduler
 
-NOTHING, TEXT = 'nothing', 'settings as a text'
+NOTHING, TEXT, STEPS = 'nothing', 'settings as a text', 'its steps, closely'
 CODE = {f'code for {library}': library for library in LIBRARIES}
+
+
+class Explorer:
+    """What notebooks call an `Explorer`, without widgets; `train` waits for no one."""
+
+    def __init__(
+        self,
+        function: Callable,
+        /,
+        *,
+        columns: int | None = None,
+        train: object = None,
+        **controls: Any,
+    ) -> None:
+        self.state = ExplorerState(function, controls)
+        self.columns, self.limits, self.opened = columns, [], NOTHING
+
+
+class _Absent(types.ModuleType):
+    """A framework that no browser has: nobody calls what is taken from it."""
+
+    __path__ = ()
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+
 explorers: dict[str, Explorer] = {}
+for _name in 'mxnet', 'd2l_ext.mxnet', 'd2l_ext.plots':
+    sys.modules[_name] = _Absent(_name)
+sys.modules['torch'] = None  # type: ignore[assignment]  # answers are recorded
+_widgets = types.ModuleType('d2l_ext.explorers.explorer')
+_widgets.__dict__.update(Explorer=Explorer)
+sys.modules[_widgets.__name__] = _widgets
 
 
 def make(key: str, statements: list[str], expression: str) -> None:
@@ -38,7 +79,7 @@ def make(key: str, statements: list[str], expression: str) -> None:
 def controls(key: str) -> list[dict]:
     """Return what a page needs to build an explorer's controls; every value is a text."""
     return [
-        _described(name, control) for name, control in explorers[key].controls.items()
+        _described(name, control) for name, control in explorers[key].state.controls.items()
     ]
 
 
@@ -70,16 +111,16 @@ def rehearse(key: str) -> None:
     Whoever watches what is read then knows what a page needs. Sliders of whole ranges
     stay where they are: what they move is computed.
     """
-    explorer = explorers[key]
+    state = explorers[key].state
     lists = {
         name: [control.value]
         if isinstance(control, (kinds.Slider, kinds.Points))
         else [*getattr(control, 'options', {'': False, ' ': True}).values()]
-        for name, control in explorer.controls.items()
+        for name, control in state.controls.items()
     }
     for values in itertools.product(*lists.values()):
         with contextlib.suppress(Exception):  # an error is for whoever gets there
-            explorer.function(**dict(zip(lists, values)))
+            state.function(**dict(zip(lists, values)))
 
 
 def act(key: str, verb: str = 'show', text: str = '') -> tuple[str, np.ndarray]:
@@ -89,53 +130,66 @@ def act(key: str, verb: str = 'show', text: str = '') -> tuple[str, np.ndarray]:
     what the text names, or just `show`. The answer is JSON, and in one float64 array
     every number that lines and bands consist of; the JSON says where which begin.
     """
-    explorer, numbers = explorers[key], []
+    explorer = explorers[key]
+    state, numbers = explorer.state, []
     try:
         if verb == 'open':
             explorer.opened = text
         elif verb == 'restore':
-            explorer.restore(text)
+            state.restore(text)
         elif verb != 'show':
-            getattr(explorer, verb)()
+            getattr(state, verb)()
+        if verb == 'reset':
+            explorer.limits = []
         view = _view(explorer, numbers)
     except Exception as error:
-        plain = isinstance(error, ValueError) and str(error)
-        view = {'error': plain or f'{type(error).__name__}: {error}'}
+        view = {'error': explain(error)}
     data = np.concatenate(numbers) if numbers else np.empty(0)
     return json.dumps(view, separators=(',', ':')), data
 
 
 def _view(explorer, numbers):
-    panels = explorer.dressed()
-    explorer.limits = [
-        limits(panel, before)
-        for panel, before in zip(
-            panels, itertools.chain(explorer.limits, itertools.repeat(None))
-        )
-    ]
-    plan = explorer.plan
-    openable = [NOTHING, TEXT, *(CODE if plan else ())]
-    if explorer.opened not in openable:
-        explorer.opened = NOTHING
-    opened = {'name': explorer.opened}
-    if explorer.opened == TEXT:
-        opened['settings'] = explorer.share()
-    elif explorer.opened in CODE:
-        opened['code'] = code(plan, CODE[explorer.opened])
-    values = {
-        name: explorer.controls[name].spell(value)
-        for name, value in explorer.values.items()
-    }
+    state = explorer.state
+    display = state.display = state.evaluate()
+    before = itertools.chain(explorer.limits, itertools.repeat(None))
+    explorer.limits = [*map(limits, display.shown, before)]
+    notes = ' '.join(dict.fromkeys(p.note for p in display.panels if p.note))
     return {
-        'values': values,
-        'share': explorer.share(),
-        'sentences': explorer.sentences(),
-        'pinned': bool(explorer.pinned),
-        'log': explorer.log if any(p.log is None for p in explorer.panels) else None,
-        'openable': openable,
-        'opened': opened,
-        **_picture(panels, explorer.limits, explorer.columns, numbers),
+        'values': {
+            name: state.controls[name].spell(value)
+            for name, value in state.values.items()
+        },
+        'share': state.share(),
+        'sentences': [line for line in (notes, *display.sentences) if line],
+        'pinned': state.pinned,
+        'log': state.log_y if any(p.log is None for p in display.panels) else None,
+        **_opened(explorer, display.plan, numbers),
+        **_picture(display.shown, explorer.limits, explorer.columns, numbers),
     }
+
+
+def _opened(explorer, plan, numbers):
+    """Return what can be opened below the picture, and what is open there."""
+    steps = []
+    if plan and isinstance(plan.scheduler, MultiFactorScheduler):
+        steps = [math.ceil(at) for at in plan.scheduler.step[:3]]
+    openable = [NOTHING, TEXT, *(CODE if plan else ()), *([STEPS] if steps else ())]
+    name = explorer.opened if explorer.opened in openable else NOTHING
+    opened = {'name': name}
+    if name == TEXT:
+        opened['settings'] = explorer.state.share()
+    elif name in CODE:
+        try:
+            opened['code'] = code(plan, CODE[name])
+        except ValueError as error:
+            opened['code'] = f'# {error}'
+    elif name == STEPS:
+        pairs = [boundary_panels(plan.scheduler, at) for at in steps]
+        panels = [panel for pair in pairs for panel in pair]
+        bounds = [limits(panel) for panel in panels]
+        opened |= _picture(panels, bounds, 2, numbers)
+        opened['sentences'] = [panel.note for panel in panels]
+    return {'openable': openable, 'opened': opened}
 
 
 def _picture(panels, bounds, columns, numbers):

@@ -129,6 +129,7 @@ class Explorer {
     } else if (opened.panels) {
       const {data} = this.view, width = Math.min(700, this.picture.clientWidth);
       this.opened.innerHTML = draw({...opened, data}, width).svg;
+      this.opened.append(...opened.sentences.map(textContent => $('p', {textContent})));
     } else this.opened.replaceChildren();
   }
 

@@ -33,7 +33,6 @@ async function boot({python, zips, explorers, files}) {
   const extractDir = py.runPython('import site; site.getsitepackages()[0]');
   for (const zip of loaded) py.unpackArchive(await zip, 'zip', {extractDir});
   const live = py.pyimport('live');
-  live.install();
   act = live.act;
   for (const {key, statements, expression} of explorers) {
     live.make(key, statements, expression);
