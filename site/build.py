@@ -252,7 +252,9 @@ def _node(script: str, value: object) -> list:
     text = json.dumps(value).replace('-Infinity', '-1e999')
     text = re.sub(r'\bInfinity\b', '1e999', re.sub(r'\bNaN\b', 'null', text))
     command = ['node', str(STATIC / script), str(parts.FOLDER)]
-    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    done = subprocess.run(
+        command, check=False, input=text, capture_output=True, text=True
+    )
     if done.returncode:
         raise ValueError(f'{script} must not fail, got {done.stderr[-2000:]}')
     return json.loads(done.stdout)
@@ -326,7 +328,7 @@ class Page:
         parts = []
         for i, cell in enumerate(notebook.cells):
             if cell.cell_type == 'markdown':
-                parts.append(self.markdown(cell.source))
+                parts.append(str(self.markdown(cell.source)))
                 continue
             folded = '<details class="code"><summary>Code</summary>{}</details>\n'
             parts.append(folded.format(_highlighted(cell.source)))
@@ -345,7 +347,7 @@ class Page:
         if 'image/png' in data:
             return self._image(data, output.metadata.get('image/png', {}))
         if 'text/markdown' in data:
-            return self.markdown(data['text/markdown'])
+            return str(self.markdown(data['text/markdown']))
         if 'text/html' in data:
             return data['text/html']
         return self._text(data.get('text/plain', ''))
@@ -358,9 +360,7 @@ class Page:
         alt = size.get('alt') or data.get('text/plain', '')
         sizes = ''.join(f' {k}="{size[k]}"' for k in ('width', 'height') if k in size)
         path = self.out.asset(f'{self.stem}.png', png)
-        return (
-            f'<p><img src="{path}" loading="lazy" alt="{html.escape(alt)}"{sizes}></p>\n'
-        )
+        return f'<p><img src="{path}" loading="lazy" alt="{html.escape(alt)}"{sizes}></p>\n'
 
 
 if __name__ == '__main__':

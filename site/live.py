@@ -10,23 +10,24 @@ import json
 import math
 import sys
 import types
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from d2l_ext.exchange.code import LIBRARIES, code
-from d2l_ext.explorers import controls as kinds
 from d2l_ext.explorers.state import ExplorerState, explain
-from d2l_ext.panels.boundary import boundary_panels
 from d2l_ext.panels.look import (
     MARK,
     PINNED,
+    Limits,
     limits,
     styles,
     tick_label,
     x_ticks,
     y_ticks,
 )
+
+from d2l_ext.exchange.code import LIBRARIES, code
+from d2l_ext.explorers import controls as kinds
+from d2l_ext.panels.boundary import boundary_panels
 from d2l_ext.schedulers import MultiFactorScheduler
 
 NOTHING, TEXT, STEPS = 'nothing', 'settings as a text', 'its steps, closely'
@@ -43,16 +44,18 @@ class Explorer:
         *,
         columns: int | None = None,
         train: object = None,
-        **controls: Any,
+        controls: Mapping[str, kinds.Control] | None = None,
+        **named: kinds.Control,
     ) -> None:
-        self.state = ExplorerState(function, controls)
-        self.columns, self.limits, self.opened = columns, [], NOTHING
+        self.state = ExplorerState(function, {**named, **(controls or {})})
+        self.columns, self.opened = columns, NOTHING
+        self.limits: list[Limits] = []
 
 
 class _Absent(types.ModuleType):
     """A framework that no browser has: nobody calls what is taken from it."""
 
-    __path__ = ()
+    __path__: list[str] = []  # noqa: RUF012  Python's own name for a package
 
     def __getattr__(self, name: str) -> None:
         if name.startswith('__'):
@@ -72,14 +75,15 @@ def make(key: str, statements: list[str], expression: str) -> None:
     """Run an explorer's statements, as `slices` has them."""
     scope = {'__name__': '__main__'}
     for statement in statements:
-        exec(statement, scope)
+        exec(statement, scope)  # noqa: S102  the notebook's own
     explorers[key] = eval(expression, scope)
 
 
 def controls(key: str) -> list[dict]:
     """Return what a page needs to build an explorer's controls; every value is a text."""
     return [
-        _described(name, control) for name, control in explorers[key].state.controls.items()
+        _described(name, control)
+        for name, control in explorers[key].state.controls.items()
     ]
 
 
@@ -131,7 +135,8 @@ def act(key: str, verb: str = 'show', text: str = '') -> tuple[str, np.ndarray]:
     every number that lines and bands consist of; the JSON says where which begin.
     """
     explorer = explorers[key]
-    state, numbers = explorer.state, []
+    state = explorer.state
+    numbers: list[np.ndarray] = []
     try:
         if verb == 'open':
             explorer.opened = text
@@ -142,7 +147,7 @@ def act(key: str, verb: str = 'show', text: str = '') -> tuple[str, np.ndarray]:
         if verb == 'reset':
             explorer.limits = []
         view = _view(explorer, numbers)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  a reader gets a sentence
         view = {'error': explain(error)}
     data = np.concatenate(numbers) if numbers else np.empty(0)
     return json.dumps(view, separators=(',', ':')), data
@@ -217,9 +222,7 @@ def _picture(panels, bounds, columns, numbers):
                 'ylim': reach.y,
                 'log': reach.log,
                 'xticks': [(at, tick_label(at)) for at in x_ticks(*reach.x)],
-                'yticks': [
-                    (at, tick_label(at)) for at in y_ticks(*reach.y, reach.log)
-                ],
+                'yticks': [(at, tick_label(at)) for at in y_ticks(*reach.y, reach.log)],
                 'lines': put(panel.lines),
                 'bands': put(panel.bands),
                 'pinned': put(panel.pinned),

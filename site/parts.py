@@ -93,8 +93,8 @@ def _from_npm(name: str) -> None:
         _check(archive.read_bytes(), sha256, name)
         with tarfile.open(archive) as tar:
             for file in files:
-                member = tar.extractfile(f'package/{file}')
-                _write(FOLDER / pathlib.Path(file).name, member.read())
+                if member := tar.extractfile(f'package/{file}'):
+                    _write(FOLDER / pathlib.Path(file).name, member.read())
 
 
 def _numpy_from_carrier() -> None:

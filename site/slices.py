@@ -44,10 +44,9 @@ def slices(notebook: nbformat.NotebookNode) -> list[Slice]:
     rows = [*_statements(notebook)]
     slices: list[Slice] = []
     for at, row in enumerate(rows):
-        call = getattr(row.node, 'value', None)
-        if not isinstance(row.node, ast.Expr) or not isinstance(call, ast.Call):
-            continue
-        if getattr(call.func, 'id', '') not in EXPLORERS:
+        call = row.node.value if isinstance(row.node, ast.Expr) else None
+        kind = getattr(getattr(call, 'func', None), 'id', '')
+        if not isinstance(call, ast.Call) or kind not in EXPLORERS:
             continue
         needed, todo = set(), [at]
         while todo:
@@ -62,8 +61,8 @@ def slices(notebook: nbformat.NotebookNode) -> list[Slice]:
         used = set().union(*(rows[i].now | rows[i].later for i in (*needed, at)))
         statements = [_trimmed(rows[i], used) for i in sorted(needed)]
         key = re.sub(r'\W+', '_', ast.unparse(call.args[0])).strip('_')
-        if call.func.id != 'Explorer':
-            key = f'{call.func.id.lower()}-{key}'
+        if kind != 'Explorer':
+            key = f'{kind.lower()}-{key}'
         slices.append(Slice(row.cell, key, statements, row.source))
     return slices
 
@@ -113,9 +112,9 @@ def _names(source: str) -> tuple[set[str], set[str], set[str]]:
 
 
 def _trimmed(statement: _Statement, used: set[str]) -> str:
-    if not isinstance(statement.node, (ast.Import, ast.ImportFrom)):
-        return statement.source
     (node,) = ast.parse(statement.source).body
+    if not isinstance(node, (ast.Import, ast.ImportFrom)):
+        return statement.source
     node.names = [
         alias
         for alias in node.names

@@ -2,7 +2,7 @@
 // asked for one picture at a time, the newest first, and the picture.
 import {draw, plane} from './draw.js';
 
-const NARROW = 560, BEAT = 100;
+const BEAT = 100;  // milliseconds
 const live = JSON.parse(document.getElementById('live').textContent);
 const $ = (tag, properties, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
@@ -15,11 +15,12 @@ class Explorer {
     this.spec = spec;
     this.ask = ask;
     this.box = document.getElementById(spec.key);
-    this.picture = this.box.querySelector('.wide');
+    const [wide, narrow] = this.box.querySelectorAll('.picture');
+    [this.picture, this.other] = wide.clientWidth ? [wide, narrow] : [narrow, wide];
     this.sentences = this.box.querySelector('.sentences');
     this.opened = this.box.querySelector('.opened');
     this.log = this.box.querySelector('.log input');
-    this.turn = this.shown = 0;  // of what was asked for, of what is to be seen
+    this.turn = 1;  // of what was asked for last; the first picture is asked for by itself
     this.said = 0;
     this.waiting = [];
     this.controls = {};
@@ -75,7 +76,6 @@ class Explorer {
 
   show({turn, view: json, data}) {
     const view = JSON.parse(json);
-    this.shown = turn;
     this.picture.classList.toggle('old', 'error' in view);
     if (view.error) return this.say([view.error]);
     this.view = {...view, data};
@@ -134,10 +134,8 @@ class Explorer {
   }
 
   alive() {
-    // the picture that was drawn for a narrow page goes; the other one fits any width
-    this.box.querySelector('.narrow').remove();
-    this.picture.classList.remove('wide');
-    this.picture.style.display = 'block';
+    this.other.remove();  // from now on one picture fits any width
+    this.picture.className = 'picture';
     this.box.classList.add('alive');
     new ResizeObserver(() => this.view && this.paint()).observe(this.box);
   }
@@ -309,7 +307,6 @@ function answered({data: message}) {
     explorer.ready = true;
     explorer.alive();
     explorer.waiting.unshift({key: message.alive, verb: 'show', text: '', turn: 1});
-    explorer.turn = Math.max(explorer.turn, 1);
     ask();
   } else {
     busy = false;

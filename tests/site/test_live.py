@@ -9,8 +9,15 @@ import sys
 
 import pytest
 
+from tests.site.built import built
+
 HERE = pathlib.Path(__file__).parent
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope='module')
+def site():
+    return built()
 
 
 @pytest.fixture(scope='module')

@@ -1,7 +1,8 @@
 """What of a notebook an explorer needs."""
 
 import nbformat
-from slices import slices
+
+from tests.site.built import slices
 
 
 def notebook(*sources):
@@ -10,7 +11,7 @@ def notebook(*sources):
 
 
 def test_an_explorer_comes_with_what_it_depends_on_and_no_more():
-    (item,) = slices(
+    (item,) = slices.slices(
         notebook(
             'import math, numpy\nfrom a import b, c',
             'x = 1\ny = 2\nprint(y)',
@@ -28,7 +29,7 @@ def test_an_explorer_comes_with_what_it_depends_on_and_no_more():
 
 
 def test_the_last_value_before_the_explorer_counts():
-    (item,) = slices(
+    (item,) = slices.slices(
         notebook(
             'x = 1',
             'def show(lr):\n    return x',
@@ -41,7 +42,7 @@ def test_the_last_value_before_the_explorer_counts():
 
 
 def test_a_statement_that_fills_a_dictionary_belongs_to_it():
-    (item,) = slices(
+    (item,) = slices.slices(
         notebook(
             'paths = {}\nfor name in ("a", "b"):\n    paths[name] = len(name)',
             'def show():\n    return paths',
@@ -52,9 +53,11 @@ def test_a_statement_that_fills_a_dictionary_belongs_to_it():
 
 
 def test_magics_do_not_stop_the_slicing_and_an_atlas_is_named_by_its_family():
-    (item,) = slices(notebook('%pip install -q d2l_ext', "Atlas('warmup', steps=5)"))
+    (item,) = slices.slices(
+        notebook('%pip install -q d2l_ext', "Atlas('warmup', steps=5)")
+    )
     assert item.key == 'atlas-warmup' and not item.statements
 
 
 def test_what_is_no_explorer_is_left_alone():
-    assert not slices(notebook('Explorer', 'print(1)', 'x = Explorer(print)'))
+    assert not slices.slices(notebook('Explorer', 'print(1)', 'x = Explorer(print)'))
