@@ -111,7 +111,7 @@ def build(folder: pathlib.Path, chosen: list[str]) -> None:
             body=body,
             css=css,
             js=js,
-            live=specs and _script_json(spec),
+            live=specs and _json(spec),
         )
         (folder / pages[i]['href']).write_text(page, 'utf-8')
 
@@ -124,8 +124,10 @@ def _address(stem: str) -> str:
     return 'index.html' if stem == INDEX else f'{stem}.html'
 
 
-def _script_json(value: object) -> str:
-    return json.dumps(value, separators=(',', ':')).replace('</', r'<\/')
+def _json(value: object) -> str:
+    """Return JSON that JavaScript reads; a gap in a line is null there."""
+    text = json.dumps(value, separators=(',', ':')).replace('</', r'<\/')
+    return re.sub(r'\bNaN\b', 'null', re.sub(r'\bInfinity\b', '1e999', text))
 
 
 def _templates() -> jinja2.Environment:
@@ -237,7 +239,9 @@ def _explorers(
 
 def _spec(item: Slice, controls: list[dict]) -> dict:
     named = {c['name']: {k: c[k] for k in c if k != 'name'} for c in controls}
+    table = live.table(item.key)
     return {
+        **({'table': table} if table else {}),
         'key': item.key,
         'statements': item.statements,
         'expression': item.expression,
@@ -249,11 +253,9 @@ def _node(script: str, value: object) -> list:
     """Return what a script answers to `value`, NaN and infinity included."""
     if not shutil.which('node'):
         raise ValueError('node must be installed to draw the pages, as npm is')
-    text = json.dumps(value).replace('-Infinity', '-1e999')
-    text = re.sub(r'\bInfinity\b', '1e999', re.sub(r'\bNaN\b', 'null', text))
     command = ['node', str(STATIC / script), str(parts.FOLDER)]
     done = subprocess.run(
-        command, check=False, input=text, capture_output=True, text=True
+        command, check=False, input=_json(value), capture_output=True, text=True
     )
     if done.returncode:
         raise ValueError(f'{script} must not fail, got {done.stderr[-2000:]}')
@@ -316,6 +318,10 @@ def _highlighted(code: str) -> str:
     )
 
 
+def _is_code(notebook: nbformat.NotebookNode, i: int) -> bool:
+    return notebook.cells[i : i + 1] != [] and notebook.cells[i].cell_type == 'code'
+
+
 class Page:
     """The HTML of one notebook's cells; pictures become files of `out`."""
 
@@ -325,13 +331,20 @@ class Page:
 
     def html(self, notebook: nbformat.NotebookNode, boxes: dict[int, str]) -> str:
         """Return all cells; `boxes` stand in for the outputs of those explorers."""
-        parts = []
+        parts: list[str] = []
+        code: list[str] = []  # of cells that show nothing: one fold for all
         for i, cell in enumerate(notebook.cells):
             if cell.cell_type == 'markdown':
                 parts.append(str(self.markdown(cell.source)))
                 continue
-            folded = '<details class="code"><summary>Code</summary>{}</details>\n'
-            parts.append(folded.format(_highlighted(cell.source)))
+            code.append(_highlighted(cell.source))
+            if i not in boxes and not cell.outputs and _is_code(notebook, i + 1):
+                continue
+            folded = ''.join(code)
+            code.clear()
+            parts.append(
+                f'<details class="code"><summary>Code</summary>{folded}</details>\n'
+            )
             if i in boxes:
                 parts.append(boxes[i])
             else:

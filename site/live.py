@@ -11,6 +11,7 @@ import math
 import sys
 import types
 from collections.abc import Callable, Mapping
+from urllib.parse import quote
 
 import numpy as np
 from d2l_ext.explorers.state import ExplorerState, explain
@@ -151,6 +152,26 @@ def act(key: str, verb: str = 'show', text: str = '') -> tuple[str, np.ndarray]:
         view = {'error': explain(error)}
     data = np.concatenate(numbers) if numbers else np.empty(0)
     return json.dumps(view, separators=(',', ':')), data
+
+
+def table(key: str, most: int = 64) -> dict[str, list]:
+    """Return what is seen at every setting: {texts of the values: [view, numbers]}.
+
+    For pages to show before Python is there; empty where there are more than `most`
+    settings. Numbers have the six digits that a picture can show.
+    """
+    names, texts = zip(*((c['name'], c['texts'] or ()) for c in controls(key)))
+    seen: dict[str, list] = {}
+    if math.prod(map(len, texts)) > most:
+        return seen
+    for _ in range(2):  # axes only grow: the second time they are all that is needed
+        for values in itertools.product(*texts):
+            shared = '&'.join(f'{n}={quote(v)}' for n, v in zip(names, values))
+            view, numbers = act(key, 'restore', shared)
+            rounded = [float(f'{number:.6g}') for number in numbers]
+            seen['|'.join(values)] = [json.loads(view), rounded]
+    act(key, 'reset')
+    return seen
 
 
 def _view(explorer, numbers):

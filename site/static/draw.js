@@ -1,7 +1,7 @@
 // Panels as SVG. What they look like (limits, ticks, colours) comes with them from
 // Python, where Matplotlib's pictures get it from too; here they only get a place.
 
-const RIGHT = 18, BELOW = 44, ROW = 18, TICK = 12.5;
+const LEFT = 72, RIGHT = 18, BELOW = 44, ROW = 18, TICK = 12.5;
 
 const ENTITIES = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;'};
 const escaped = text => String(text).replace(/[&<>"]/g, c => ENTITIES[c]);
@@ -69,8 +69,7 @@ export function draw(view, width) {
   const {panels, columns, data} = view;
   const n = panels.length;
   const across = width < 520 ? 1 : columns || (n === 1 || n === 3 ? 1 : 2);
-  const left = width < 520 ? 62 : 72;
-  const w = width / across - left - RIGHT, h = n <= across ? 190 : 120;
+  const w = width / across - LEFT - RIGHT, h = n <= across ? 190 : 120;
   const column = ([begin, end]) => data.subarray(begin, end);
   const same = p => JSON.stringify([p.xlabel, p.xlim]);
   // panels one below the other share one x axis if they can
@@ -83,10 +82,10 @@ export function draw(view, width) {
     const head = 8 + Math.max(...row.map((p, i) => ROW * (!!p.title + legends[i].rows)));
     const bare = shared && first + across < n;
     row.forEach((panel, i) => {
-      const place = {x: i * width / across + left, y: top + head, w, h};
+      const place = {x: i * width / across + LEFT, y: top + head, w, h};
       axes.push(place);
       svg += `<g transform="translate(${place.x},${place.y})">`
-        + picture(panel, view, place, legends[i], bare, left, column) + '</g>';
+        + picture(panel, view, place, legends[i], bare, column) + '</g>';
     });
     top += head + h + (bare ? 8 : BELOW);
   }
@@ -96,7 +95,7 @@ export function draw(view, width) {
     + `height="${top}" font-size="${TICK}">${svg}</svg>`};
 }
 
-function picture(panel, {looks, greys}, {w, h}, {svg: keys, rows}, bare, left, column) {
+function picture(panel, {looks, greys}, {w, h}, {svg: keys, rows}, bare, column) {
   const {X, Y} = plane(panel, w, h);
   let grid = '', ticks = '', names = '';
   for (const [value, text] of panel.xticks) {
@@ -111,7 +110,7 @@ function picture(panel, {looks, greys}, {w, h}, {svg: keys, rows}, bare, left, c
   }
   if (!bare) names += `<text x="${w / 2}" y="${h + 37}" text-anchor="middle" `
     + `class="axis">${escaped(panel.xlabel)}</text>`;
-  names += `<text transform="translate(${17 - left},${h / 2}) rotate(-90)" `
+  names += `<text transform="translate(${17 - LEFT},${h / 2}) rotate(-90)" `
     + `text-anchor="middle" class="axis">${escaped(panel.ylabel)}</text>`;
   if (panel.title) names += `<text y="${-ROW * rows - 5}">${escaped(panel.title)}</text>`;
 

@@ -71,11 +71,21 @@ class Explorer {
   want(verb, text = '') {
     if (verb === 'restore') this.waiting = this.waiting.filter(w => w.verb !== 'restore');
     this.waiting.push({key: this.spec.key, verb, text, turn: ++this.turn});
+    if (!this.ready && verb === 'restore') this.lookUp();
     this.ask();
   }
 
-  show({turn, view: json, data}) {
-    const view = JSON.parse(json);
+  // Where there are few settings, the page has them all, and need not wait for Python.
+  lookUp() {
+    const values = Object.values(this.controls).map(control => control.get());
+    const found = this.spec.table?.[values.join('|')];
+    if (!found || this.log.checked) return;
+    const [view, numbers] = found, data = Float64Array.from(numbers, n => n ?? NaN);
+    this.show({turn: this.turn, view, data});
+    dispatchEvent(new CustomEvent('shown', {detail: {key: this.spec.key, turn: this.turn, view}}));
+  }
+
+  show({turn, view, data}) {
     this.picture.classList.toggle('old', 'error' in view);
     if (view.error) return this.say([view.error]);
     this.view = {...view, data};
@@ -192,7 +202,7 @@ class Points {
       const moved = () => { this.pairs[i][k] = part.get(); this.explorer.moved(); };
       range.addEventListener('input', moved);
       number.addEventListener('change', moved);
-      row.append($('span', {textContent: label}), range, number);
+      row.append($('div', {className: 'part'}, $('span', {textContent: label}), range, number));
       return part;
     });
     row.append($('button', {type: 'button', textContent: `Remove ${i + 1}`, onclick: () => {
@@ -306,10 +316,11 @@ function answered({data: message}) {
     const explorer = explorers[message.alive];
     explorer.ready = true;
     explorer.alive();
-    explorer.waiting.unshift({key: message.alive, verb: 'show', text: '', turn: 1});
+    if (!explorer.waiting.length) explorer.waiting.push({key: message.alive, verb: 'show', turn: 1});
     ask();
   } else {
     busy = false;
+    message.view = JSON.parse(message.view);
     explorers[message.key].show(message);
     ask();
     dispatchEvent(new CustomEvent('shown', {detail: message}));
@@ -318,7 +329,8 @@ function answered({data: message}) {
 
 async function start() {
   const local = path => new URL(path, document.baseURI).href;
-  const boot = {python: local(live.python), zips: live.zips.map(local), explorers: live.explorers};
+  const boot = {python: local(live.python), zips: live.zips.map(local), 
+    explorers: live.explorers.map(({key, statements, expression}) => ({key, statements, expression}))};
   let source = local(live.worker);
   if (location.protocol === 'file:') {
     boot.files = await unpacked(local(live.offline));

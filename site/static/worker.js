@@ -5,7 +5,7 @@ let act;
 self.onmessage = async ({data: message}) => {
   try {
     if (message.boot) return await boot(message.boot);
-    const {key, verb, text, turn} = message;
+    const {key, verb, text = '', turn} = message;
     const began = performance.now(), answer = act(key, verb, text);
     const array = answer.get(1), buffer = array.getBuffer('f64'), data = buffer.data.slice();
     const view = answer.get(0);

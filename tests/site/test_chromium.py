@@ -30,7 +30,7 @@ ACT = """([key, action]) => new Promise(done => {
     const box = document.getElementById(key);
     const before = box.querySelector('.picture').innerHTML;
     addEventListener('shown', function shown({detail}) {
-        if (detail.key !== key || JSON.parse(detail.view).error) return;
+        if (detail.key !== key || detail.view.error) return;
         removeEventListener('shown', shown);
         setTimeout(() => done(before !== box.querySelector('.picture').innerHTML), 150);
     });
@@ -187,6 +187,20 @@ def test_the_address_carries_the_settings_and_restores_them(site, open_page):
     values = "[...document.querySelectorAll('#decay input')].map(i => i.value)"
     assert again.evaluate(values) == page.evaluate(values)
     assert re.sub(r'\s', '', picture)[:20] == '<svgxmlns="http://ww'
+
+
+def test_recordings_move_before_python_is_there(site, chromium):
+    for name, key in ('06_warmup', 'atlas-warmup'), ('12_sampling', 'anneal'):
+        context = chromium.new_context(offline=True, viewport=WIDE)
+        page = context.new_page()
+        page.goto((site / f'{name}.html').as_uri(), wait_until='domcontentloaded')
+        assert page.evaluate(ACT, [key, MOVE])
+        assert not page.locator(f'#{key}.alive').count()
+        said = page.locator(f'#{key} .sentences').inner_text()
+        page.wait_for_function(ALIVE, timeout=120_000)
+        page.wait_for_timeout(500)
+        assert page.locator(f'#{key} .sentences').inner_text() == said
+        context.close()
 
 
 def test_points_are_added_removed_and_dragged(site, open_page):
