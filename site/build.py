@@ -296,7 +296,9 @@ def _markdown(formula) -> mistune.Markdown:
             )
 
         def block_code(self, code, info=None):
-            return _highlighted(code) if info == 'python' else super().block_code(code)
+            if info == 'python':
+                return _highlighted(code)
+            return f'<pre tabindex="0"><code>{html.escape(code)}</code></pre>\n'
 
         def heading(self, text, level, **attrs):
             name = re.sub(r'[^\w]+', '-', re.sub('<.*?>', '', text)).strip('-').lower()

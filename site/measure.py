@@ -1,6 +1,6 @@
 """How soon a page is seen, how soon it is alive, how quick a move is, and its bytes.
 
-    python site/measure.py [--moves 50] [PAGE EXPLORER CONTROL ...]
+    python site/measure.py [--moves 50] [--site FOLDER] [PAGE EXPLORER CONTROL ...]
 
 Chromium, headless, against a plain server that packs with gzip: each page cold, with a
 new profile, then once more with the same one. Milliseconds; a move is from the input
@@ -107,9 +107,9 @@ def measured(page, address, key, name, moves):
     return page.evaluate(paint), alive, times
 
 
-def main(rows, moves):
+def main(rows, moves, site):
     """Print a line for each page and turn."""
-    handler = functools.partial(Handler, directory=str(BUILD))
+    handler = functools.partial(Handler, directory=str(site))
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f'{"page":38} {"":5} picture  alive  move median   p95  MB sent  load')
@@ -139,7 +139,12 @@ def main(rows, moves):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--moves', type=int, default=50)
+    parser.add_argument('--site', type=pathlib.Path, default=BUILD)
     parser.add_argument('row', nargs='*')
     asked = parser.parse_args()
     flat = asked.row
-    main([flat[i : i + 3] for i in range(0, len(flat), 3)] or PAGES, asked.moves)
+    main(
+        [flat[i : i + 3] for i in range(0, len(flat), 3)] or PAGES,
+        asked.moves,
+        asked.site,
+    )

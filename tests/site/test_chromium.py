@@ -37,7 +37,7 @@ ACT = """([key, action]) => new Promise(done => {
     Function('box', action)(box);
 })"""
 MOVE = """const range = box.querySelector('input[type=range]');
-    range.value = Math.floor(range.max * .37);
+    range.value = +range.value ? 0 : range.max;
     range.dispatchEvent(new Event('input', {bubbles: true}));"""
 
 
