@@ -97,6 +97,7 @@ def build(folder: pathlib.Path, chosen: list[str]) -> None:
     shared['offline'] = out.asset('offline.js', _offline(offline))
     css = out.asset('page.css', (STATIC / 'page.css').read_bytes())
     js = out.asset('page.js', _script())
+    licences = out.asset('licences.txt', (STATIC / 'licences.txt').read_bytes())
     formulas = _formulas(notebooks)
     template = _templates().get_template('page.html')
     for i, (stem, notebook) in enumerate(notebooks.items()):
@@ -111,6 +112,7 @@ def build(folder: pathlib.Path, chosen: list[str]) -> None:
             body=body,
             css=css,
             js=js,
+            licences=licences,
             live=specs and _json(spec),
         )
         (folder / pages[i]['href']).write_text(page, 'utf-8')
