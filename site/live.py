@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 import numpy as np
-from d2l_ext.explorers.state import ExplorerState, explain
+from d2l_ext.explorers.state import LOG, ExplorerState, explain
 from d2l_ext.panels.look import (
     MARK,
     PINNED,
@@ -142,7 +142,7 @@ def act(key: str, verb: str = 'show', text: str = '') -> tuple[str, np.ndarray]:
         if verb == 'open':
             explorer.opened = text
         elif verb == 'restore':
-            state.restore(text)
+            _restore(state, text)
         elif verb != 'show':
             getattr(state, verb)()
         if verb == 'reset':
@@ -152,6 +152,16 @@ def act(key: str, verb: str = 'show', text: str = '') -> tuple[str, np.ndarray]:
         view = {'error': explain(error)}
     data = np.concatenate(numbers) if numbers else np.empty(0)
     return json.dumps(view, separators=(',', ':')), data
+
+
+def _restore(state, text):
+    """Restore settings; the state keeps what it showed at others, as for a slider."""
+    values = kinds.restored({**state.controls, LOG: kinds.Switch()}, text)
+    if values.pop(LOG, False) != state.log_y:
+        state.restore(text)
+    for name, value in values.items():
+        if value != state.values[name]:
+            state.move(name, value)
 
 
 def table(key: str, most: int = 64) -> dict[str, list]:
