@@ -25,8 +25,9 @@ FLAGS = (
 )
 ALIVE = """document.querySelectorAll('.explorer').length
     === document.querySelectorAll('.explorer.alive').length"""
-# What is seen after an action: it resolves with the first answer that shows it
-ACT = """([key, action]) => new Promise(done => {
+# Whether another picture is seen after an action
+ACT = """([key, action]) => new Promise((done, failed) => {
+    setTimeout(() => failed('nothing was shown within a minute'), 60000);
     const box = document.getElementById(key);
     const before = box.querySelector('.picture').innerHTML;
     addEventListener('shown', function shown({detail}) {
@@ -36,7 +37,8 @@ ACT = """([key, action]) => new Promise(done => {
     });
     Function('box', action)(box);
 })"""
-MOVE = """const range = box.querySelector('input[type=range]');
+MOVE = """const ranges = box.querySelectorAll('input[type=range]');
+    const range = ranges[box.querySelector('.points') ? 1 : 0];
     range.value = +range.value ? 0 : range.max;
     range.dispatchEvent(new Event('input', {bubbles: true}));"""
 
