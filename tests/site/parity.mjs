@@ -1,4 +1,4 @@
-// The same questions to Python for browsers, in node: parity.mjs SITE < reference
+// The same questions to Python for browsers, in node: parity.mjs SITE REFERENCE
 // prints, of each row, [key, milliseconds a call, [[answer, numbers], ...]].
 import fs from 'node:fs';
 import path from 'node:path';
@@ -24,7 +24,7 @@ def controls(key):
 `);
 const act = py.globals.get('act'), controls = py.globals.get('controls');
 const out = [];
-for (const row of JSON.parse(fs.readFileSync(0, 'utf8').replace(/-?\b(NaN|Infinity)\b/g, 'null'))) {
+for (const row of JSON.parse(fs.readFileSync(process.argv[3], 'utf8').replace(/-?\b(NaN|Infinity)\b/g, 'null'))) {
   live.make(row.key, row.statements, row.expression);
   const begin = performance.now();
   const answers = row.acts.map(([verb, text]) => act(row.key, verb, text));

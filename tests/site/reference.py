@@ -1,6 +1,6 @@
 """What CPython answers to settings of every explorer, for the browser's to be compared.
 
-reference.py COUNT < nothing: JSON [{key, statements, expression, acts}], an act being
+reference.py COUNT prints JSON [{key, statements, expression, acts}], an act being
 [verb, text, answer as JSON, its numbers].
 """
 

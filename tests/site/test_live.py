@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import pathlib
 import subprocess
 import sys
@@ -21,13 +20,14 @@ def site():
 
 
 @pytest.fixture(scope='module')
-def rows(site):
-    command = [sys.executable, str(HERE / 'reference.py'), '12']
-    asked = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    command = ['node', str(HERE / 'parity.mjs'), str(site)]
-    told = subprocess.run(
-        command, check=True, capture_output=True, text=True, input=asked, env=os.environ
-    ).stdout
+def rows(site, tmp_path_factory):
+    reference = tmp_path_factory.mktemp('reference') / 'reference.json'
+    with reference.open('w') as file:
+        command = [sys.executable, str(HERE / 'reference.py'), '12']
+        subprocess.run(command, check=True, stdout=file)
+    command = ['node', str(HERE / 'parity.mjs'), str(site), str(reference)]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    asked = reference.read_text('utf-8')
     return [*zip(json.loads(asked), json.loads(told), strict=True)]
 
 
