@@ -9,6 +9,7 @@ is printed with the figures.
 """
 
 import argparse
+import contextlib
 import functools
 import gzip
 import http.server
@@ -83,6 +84,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_):
         """Say nothing."""
+
+    def handle(self):
+        """Answer until the browser is closed, in the middle of a file as well."""
+        with contextlib.suppress(ConnectionError):
+            super().handle()
 
 
 @functools.cache
