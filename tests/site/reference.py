@@ -12,15 +12,10 @@ import sys
 import nbformat
 
 ROOT = pathlib.Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / 'site')]
-import live
-from slices import slices
-
-count = int(sys.argv[1])
-random.seed(1)
 
 
 def settings(controls):
+    """Return random settings of these controls, as a text that is shared."""
     texts = {}
     for control in controls:
         if control['kind'] == 'points':
@@ -33,18 +28,29 @@ def settings(controls):
     return '&'.join(f'{name}={text}' for name, text in texts.items()) + log
 
 
-rows = []
-for path in sorted((ROOT / 'notebooks').glob('*.ipynb')):
-    for item in slices(nbformat.read(path, 4)):
-        live.make(item.key, item.statements, item.expression)
-        todo = [('show', '')]
-        todo += [('restore', settings(live.controls(item.key))) for _ in range(count)]
-        todo += [('pin', ''), ('reset', ''), ('open', 'code for torch'), ('unpin', '')]
-        acts = []
-        for verb, text in todo:
-            answer, numbers = live.act(item.key, verb, text)
-            acts.append([verb, text, answer, numbers.tolist()])
-        row = item._asdict() | {'key': item.key, 'page': path.stem, 'acts': acts}
-        row['controls'] = live.controls(item.key)
-        rows.append(row)
-print(json.dumps(rows))
+def rows(count):
+    """Yield the row of each explorer, with `count` random settings."""
+    # here, for they leave no framework to whoever else is in this process
+    sys.path.append(str(ROOT / 'site'))
+    import live
+    from slices import slices
+
+    for path in sorted((ROOT / 'notebooks').glob('*.ipynb')):
+        for item in slices(nbformat.read(path, 4)):
+            live.make(item.key, item.statements, item.expression)
+            controls = live.controls(item.key)
+            todo = [('show', '')]
+            todo += [('restore', settings(controls)) for _ in range(count)]
+            todo += [('pin', ''), ('reset', ''), ('open', 'code for torch')]
+            todo += [('unpin', '')]
+            acts = []
+            for verb, text in todo:
+                answer, numbers = live.act(item.key, verb, text)
+                acts.append([verb, text, answer, numbers.tolist()])
+            row = {'page': path.stem, 'acts': acts, 'controls': controls}
+            yield {**item._asdict(), **row}
+
+
+if __name__ == '__main__':
+    random.seed(1)
+    print(json.dumps([*rows(int(sys.argv[1]))]))
