@@ -14,7 +14,11 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 import numpy as np
+
+from d2l_ext.exchange.code import LIBRARIES, code
+from d2l_ext.explorers import controls as kinds
 from d2l_ext.explorers.state import LOG, ExplorerState, explain
+from d2l_ext.panels.boundary import boundary_panels
 from d2l_ext.panels.look import (
     MARK,
     PINNED,
@@ -25,10 +29,6 @@ from d2l_ext.panels.look import (
     x_ticks,
     y_ticks,
 )
-
-from d2l_ext.exchange.code import LIBRARIES, code
-from d2l_ext.explorers import controls as kinds
-from d2l_ext.panels.boundary import boundary_panels
 from d2l_ext.schedulers import MultiFactorScheduler
 
 NOTHING, TEXT, STEPS = 'nothing', 'settings as a text', 'its steps, closely'
