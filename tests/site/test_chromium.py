@@ -1,0 +1,259 @@
+"""The site in a real browser, from a disk and with the network off."""
+
+import contextlib
+import functools
+import http.server
+import json
+import re
+import shutil
+import threading
+
+import pytest
+
+from tests.site.built import ROOT, built
+
+pytestmark = pytest.mark.slow
+CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
+FLAGS = (
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+)
+ALIVE = """document.querySelectorAll('.explorer').length
+    === document.querySelectorAll('.explorer.alive').length"""
+# Whether another picture is seen after an action
+ACT = """([key, action]) => new Promise((done, failed) => {
+    setTimeout(() => failed('nothing was shown within a minute'), 60000);
+    const box = document.getElementById(key);
+    const before = box.querySelector('.picture').innerHTML;
+    addEventListener('shown', function shown({detail}) {
+        if (detail.key !== key || detail.view.error) return;
+        removeEventListener('shown', shown);
+        setTimeout(() => done(before !== box.querySelector('.picture').innerHTML), 150);
+    });
+    Function('box', action)(box);
+})"""
+MOVE = """const ranges = box.querySelectorAll('input[type=range]');
+    const range = ranges[box.querySelector('.points') ? 1 : 0];
+    range.value = +range.value ? 0 : range.max;
+    range.dispatchEvent(new Event('input', {bubbles: true}));"""
+
+
+@pytest.fixture(scope='module')
+def site():
+    return built()
+
+
+@pytest.fixture(scope='module')
+def chromium():
+    playwright = pytest.importorskip('playwright.sync_api')
+    if not CHROMIUM:
+        pytest.skip('no chromium here')
+    with playwright.sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def opened(chromium, address):
+    """A page whose explorers are alive; no error is said in it until it is closed."""
+    errors, requests = [], []
+    context = chromium.new_context(offline=address.startswith('file:'), viewport=WIDE)
+    context.on('request', lambda request: requests.append(request.url))
+    page = context.new_page()
+    page.requests = requests
+    page.on('console', lambda m: m.type == 'error' and errors.append(m.text[:300]))
+    page.on('pageerror', lambda error: errors.append(str(error)[:300]))
+    page.goto(address)
+    page.wait_for_function(ALIVE, timeout=120_000)
+    yield page
+    context.close()
+    assert not errors
+
+
+@pytest.fixture
+def open_page(chromium):
+    """A function that opens an address and waits for its explorers."""
+    with contextlib.ExitStack() as stack:
+        yield lambda address: stack.enter_context(opened(chromium, address))
+
+
+WIDE, PHONE = {'width': 960, 'height': 900}, {'width': 360, 'height': 740}
+PAGES = sorted(path.stem for path in (ROOT / 'notebooks').glob('*.ipynb'))
+
+
+@pytest.fixture(scope='module', params=PAGES)
+def page(site, chromium, request):
+    """Each page in turn, from a disk and with the network off, its explorers alive."""
+    name = 'index' if request.param == '00_index' else request.param
+    with opened(chromium, (site / f'{name}.html').as_uri()) as page:
+        yield page
+
+
+def test_every_explorer_moves_from_a_disk_with_the_network_off(page):
+    for key in page.evaluate(
+        "[...document.querySelectorAll('.explorer')].map(box => box.id)"
+    ):
+        assert page.evaluate(ACT, [key, MOVE]), key
+    assert {url.partition(':')[0] for url in page.requests} <= {'file', 'data', 'blob'}
+
+
+def test_a_phone_shows_the_whole_page_and_letters_as_large_as_meant(page):
+    page.set_viewport_size(PHONE)
+    page.wait_for_timeout(300)
+    assert page.evaluate('document.documentElement.scrollWidth') == PHONE['width']
+    widths = """[...document.querySelectorAll('.picture > svg')]
+        .map(svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)"""
+    assert min([1, *page.evaluate(widths)]) > 0.99
+    page.set_viewport_size(WIDE)
+
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_axe_finds_nothing_serious(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate((ROOT / 'site/.parts/axe.min.js').read_text('utf-8'))
+    report = page.evaluate(
+        'axe.run(document, {preload: false})'
+    )  # it may read no files
+    assert not [
+        (violation['id'], violation['nodes'][0]['html'][:200])
+        for violation in report['violations']
+        if violation['impact'] in ('serious', 'critical')
+    ]
+
+
+def test_an_explorer_pins_resets_takes_log_axes_and_shows_code(site, open_page):
+    page = open_page((site / '05_cosine.html').as_uri())
+    box = page.locator('#decay')
+    said = box.locator('.sentences')
+    first = box.locator('.picture').inner_html()
+    assert page.evaluate(ACT, ['decay', "box.querySelector('[data-verb=pin]').click()"])
+    assert page.evaluate(ACT, ['decay', MOVE])
+    assert 'Pinned: shape=' in said.inner_text()
+    page.evaluate(ACT, ['decay', "box.querySelector('[data-verb=unpin]').click()"])
+    assert 'Pinned' not in said.inner_text()
+    assert page.evaluate(ACT, ['decay', "box.querySelector('.log input').click()"])
+    page.evaluate(ACT, ['decay', "box.querySelector('[data-verb=reset]').click()"])
+    assert box.locator('.picture').inner_html() == first
+    box.get_by_label('also show').select_option('code for torch')
+    code = box.locator('.opened pre')
+    code.wait_for()
+    assert 'CosineAnnealingLR' in code.inner_text()
+
+
+def test_a_number_may_be_typed_and_a_wrong_one_gets_a_sentence(site, open_page):
+    page = open_page((site / '05_cosine.html').as_uri())
+    box = page.locator('#decay')
+    number = box.get_by_label('base learning rate, as a number')
+    number.fill('0.123')
+    number.press('Enter')
+    page.wait_for_function(
+        "/Starts at 0.123/.test(document.querySelector('#decay .sentences').innerText)"
+    )
+    number.fill('abc')
+    number.press('Enter')
+    page.wait_for_function(
+        "/base_lr=abc/.test(document.querySelector('#decay .sentences').innerText)"
+    )
+
+
+def test_the_keyboard_moves_a_slider(site, open_page):
+    page = open_page((site / '03_factor.html').as_uri())
+    slider = page.locator('#factor_decay input[type=range]').first
+    slider.focus()
+    before = page.locator('#factor_decay .picture').inner_html()
+    slider.press('ArrowRight')
+    page.wait_for_function(
+        "before => document.querySelector('#factor_decay .picture').innerHTML !== before",
+        arg=before,
+    )
+    assert slider.get_attribute('aria-valuetext') != '1.0'
+
+
+def test_the_address_carries_the_settings_and_restores_them(site, open_page):
+    page = open_page((site / '05_cosine.html').as_uri())
+    page.evaluate(ACT, ['decay', MOVE])
+    page.wait_for_function("location.hash.startsWith('#decay?')")
+    picture = page.locator('#decay .picture').inner_html()
+    said = page.locator('#decay .sentences').inner_text()
+    again = open_page(page.url)
+    again.wait_for_function(
+        "said => document.querySelector('#decay .sentences').innerText === said",
+        arg=said,
+    )
+    values = "[...document.querySelectorAll('#decay input')].map(i => i.value)"
+    assert again.evaluate(values) == page.evaluate(values)
+    assert re.sub(r'\s', '', picture)[:20] == '<svgxmlns="http://ww'
+
+
+def test_recordings_move_before_python_is_there(site, chromium):
+    for name, key in ('06_warmup', 'atlas-warmup'), ('12_sampling', 'anneal'):
+        context = chromium.new_context(offline=True, viewport=WIDE)
+        page = context.new_page()
+        page.goto((site / f'{name}.html').as_uri(), wait_until='domcontentloaded')
+        assert page.evaluate(ACT, [key, MOVE])
+        assert not page.locator(f'#{key}.alive').count()
+        said = page.locator(f'#{key} .sentences').inner_text()
+        page.wait_for_function(ALIVE, timeout=120_000)
+        page.wait_for_timeout(500)
+        assert page.locator(f'#{key} .sentences').inner_text() == said
+        context.close()
+
+
+def test_points_are_added_removed_and_dragged(site, open_page):
+    page = open_page((site / '02_schedulers.html').as_uri())
+    box = page.locator('#drawn')
+    assert box.locator('.row').count() == 3
+    page.evaluate(ACT, ['drawn', "box.querySelector('.points > button').click()"])
+    assert box.locator('.row').count() == box.locator('.handle').count() == 4
+    page.evaluate(ACT, ['drawn', "box.querySelector('.row button').click()"])
+    assert box.locator('.row').count() == 3
+    box.scroll_into_view_if_needed()
+    spot = box.locator('.handle').nth(1).bounding_box()
+    before = box.locator('.sentences').inner_text()
+    page.mouse.move(spot['x'] + 7, spot['y'] + 7)
+    page.mouse.down()
+    page.mouse.move(spot['x'] + 20, spot['y'] + 30, steps=4)
+    page.mouse.up()
+    page.wait_for_function(
+        "before => document.querySelector('#drawn .sentences').innerText !== before",
+        arg=before,
+    )
+
+
+@pytest.fixture
+def server(site):
+    """The address of the site, under a path, from a plain server."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def guess_type(self, path):
+            kinds = {'mjs': 'text/javascript', 'wasm': 'application/wasm'}
+            return kinds.get(path.rpartition('.')[2]) or super().guess_type(path)
+
+        def translate_path(self, path):
+            return super().translate_path(path.removeprefix('/some/path'))
+
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Handler, directory=str(site))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}/some/path'
+        server.shutdown()
+
+
+def test_over_http_a_page_asks_no_other_host(server, open_page):
+    page = open_page(f'{server}/09_exponent.html')
+    assert page.evaluate(ACT, ['poly', MOVE])
+    asked = {json.dumps(url.split('/')[:5]) for url in page.requests}
+    assert all(url.startswith((server, 'blob:', 'data:')) for url in page.requests), (
+        asked
+    )
+    assert not page.context.cookies()
+    assert not page.evaluate('localStorage.length')
