@@ -1,6 +1,7 @@
 # make lab    install everything into .venv and open the notebooks in JupyterLab
 # make test   install the test tools too and run every check
 # make test ARGS='-m "not slow"'    the quick round, under two minutes
+# make site   the notebooks as a web page, alive and offline, into site/build
 # make api    pages of the package from its docstrings, into build/api
 # make torch  add PyTorch, the second backend (its tests are skipped without it)
 # make peers  add PyTorch, Keras and Optax, to run the code that explorers write for them
@@ -28,7 +29,7 @@ LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
 	$(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
-.PHONY: lab test api torch peers conda test-matrix test-colab test-browser stamp bench \
+.PHONY: lab test site api torch peers conda test-matrix test-colab test-browser stamp bench \
 	notebooks
 
 lab: .venv/.lab
@@ -39,6 +40,9 @@ test: .venv/.test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
+
+site: .venv/.lab
+	$(BIN)/python site/build.py $(ARGS)
 
 api: .venv/.test
 	rm -rf build/api
