@@ -1,0 +1,152 @@
+"""Doubts about the parts of a schedule: what their arguments were meant for."""
+
+import math
+
+from d2l_ext.check.parts import (
+    children,
+    decay_of,
+    is_lambda,
+    is_mxnet,
+    is_ours,
+    leaves,
+    milestones_of,
+    name_of,
+    number,
+    peak_of,
+    warmup_of,
+)
+from d2l_ext.check.rates import CYCLES, EARLY
+
+CUT = 0.1  # a decay with this share of its way left was meant for a longer run
+
+
+def floor_above(run):
+    for part in run.parts:
+        floor, base = number(part, 'stop_factor_lr'), number(part, 'base_lr')
+        if floor > base > 0 and number(part, 'factor', 1) != 1:
+            how = 'jumps up to it' if is_mxnet(part) else 'never decays'
+            return (
+                f'The floor stop_factor_lr = {floor:.4g} lies above base_lr = '
+                f'{base:.4g}, the rate {how}: name the arguments, whose order differs '
+                'between libraries.'
+            )
+    return ''
+
+
+def warmup_too_long(run):
+    steps = max(map(warmup_of, run.parts))
+    if steps >= run.n:
+        return (
+            f'The warmup takes {run.spoken(steps)}, the run {run.n}: the rate ends at '
+            f'{run.lrs[-1]:.4g}; shorten the warmup.'
+        )
+    if not run.rises_at_the_end() or any(not rises for *_, rises in run.stretches):
+        return ''
+    ramps = 'start_factor', 'total_steps', 'schedulers', '_schedulers'
+    if steps or any(hasattr(part, name) for part in run.parts for name in ramps):
+        return (
+            f'The warmup is not over when the run ends: the rate still rises, to '
+            f'{run.lrs[-1]:.4g}; shorten the warmup.'
+        )
+    return (
+        f'The rate never falls and still rises when the run ends, to '
+        f'{run.lrs[-1]:.4g}: hold it, or let it fall.'
+    )
+
+
+def below_peak(run):
+    unit = any(map(is_lambda, run.parts))  # what they multiply is a unit, not a rate
+    peak = max(0 if unit and not is_ours(p) else peak_of(p) for p in run.parts)
+    if run.peak >= 0.99 * peak:  # a time between two updates may hold the last percent
+        return ''
+    return (
+        f'The peak {peak:.4g} is never reached, the highest rate is {run.peak:.4g}: '
+        'let the decay begin after the warmup.'
+    )
+
+
+def part_too_short(run):
+    """Say which part was counted in epochs, the run being in updates."""
+    remedy = run.unit_remedy()
+    for part in run.parts:
+        if run.meant_as_epochs(warmup_of(part), True):
+            return f'The warmup takes {run.share(warmup_of(part))}: {remedy}'
+        for child, begin, end in children(part):
+            rises = end < run.n and run.rate(begin) < run.rate(end)
+            if end < run.n and run.meant_as_epochs(end - begin, rises):
+                return f'{name_of(child)} takes {run.share(end - begin)}: {remedy}'
+    for part, begin, end in leaves(run.scheduler):
+        length = min(end, run.n) - begin
+        if is_ours(part) and part is not run.scheduler and length > 1:
+            over = _over_at(part, math.ceil(length), run.tolerance)
+            end = part.lr(length - 1)
+            if over and (end < part.lr(0) or run.meant_as_epochs(over, True, length)):
+                return (
+                    f'{name_of(part)} is over {run.spoken(over)} after its begin, at '
+                    f'{run.per} {begin:.6g}, the rest has the rate {end:.4g}: {remedy}'
+                )
+        early = [
+            s for s in milestones_of(part) if run.meant_as_epochs(s, False, length)
+        ]
+        points = getattr(part, 'points', ())
+        early += [
+            t
+            for (_, low), (t, lr) in zip(points, points[1:])
+            if run.meant_as_epochs(t, low < lr, length)
+        ]
+        if early:
+            return f'{name_of(part)} has a change after {run.share(early[0])}: {remedy}'
+    return ''
+
+
+def _over_at(part, length, tolerance):
+    """Return when a part has come to rest, 0 if that is not early in its length."""
+
+    def at_rest(t):
+        return abs(part.lr(t) - part.lr(length - 1)) <= tolerance
+
+    low, high = 0, math.floor(EARLY * length)
+    later = range(high, length, max(1, (length - high) // 7))
+    if isinstance(part, CYCLES) or at_rest(0) or not all(map(at_rest, later)):
+        return 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if at_rest(middle) else (middle, high)
+    return high
+
+
+def part_too_long(run):
+    """Say which part was meant for a longer run."""
+    for part, begin, end in leaves(run.scheduler):
+        if begin > run.n:
+            return (
+                f'{name_of(part)} would begin after {run.spoken(begin)}, the run has '
+                f'{run.n}: the rate ends at {run.lrs[-1]:.4g}; let it begin earlier.'
+            )
+        if end < run.n:
+            continue
+        left = run.n - begin
+        steps = milestones_of(part)
+        beyond = [s for s in steps if s > left or (s == left > 1 == len(steps))]
+        if beyond:
+            several = len(beyond) > 1
+            return (
+                f'{name_of(part)} has its change{"s" * several} at '
+                f'{" and ".join(f"{s:.6g}" for s in beyond[:3])} beyond its '
+                f'{run.spoken(left)}: the rate ends at {run.lrs[-1]:.4g}; let '
+                f'{"them" if several else "it"} come earlier.'
+            )
+        length, floor = decay_of(part)
+        top, last = run.peak, run.lrs[-1]
+        if is_ours(part):
+            top, last = part.lr(0), part.lr(left)
+        if length > left + 1 and top > floor and last - floor > CUT * (top - floor):
+            samples = hasattr(part, 'lr_decay_steps')
+            return (
+                f'The decay takes {run.spoken(length)}, the run leaves it {left:.6g}: '
+                f'the rate ends at {run.lrs[-1]:.4g}, {100 * last / top:.2g} % of its '
+                'peak; make it as long as the run'
+                + (', in updates' if length > 5 * left and run.per == 'epoch' else '')
+                + (" (Megatron's lengths count samples)." if samples else '.')
+            )
+    return ''
