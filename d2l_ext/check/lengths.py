@@ -13,6 +13,7 @@ from d2l_ext.check.parts import (
     name_of,
     number,
     peak_of,
+    points_of,
     warmup_of,
 )
 from d2l_ext.check.rates import CYCLES, EARLY
@@ -88,7 +89,7 @@ def part_too_short(run):
         early = [
             s for s in milestones_of(part) if run.meant_as_epochs(s, False, length)
         ]
-        points = getattr(part, 'points', ())
+        points = points_of(part)
         early += [
             t
             for (_, low), (t, lr) in zip(points, points[1:])
@@ -129,24 +130,26 @@ def part_too_long(run):
         steps = milestones_of(part)
         beyond = [s for s in steps if s > left or (s == left > 1 == len(steps))]
         if beyond:
-            several = len(beyond) > 1
+            when = ' and '.join(f'{step:.6g}' for step in beyond[:3])
             return (
-                f'{name_of(part)} has its change{"s" * several} at '
-                f'{" and ".join(f"{s:.6g}" for s in beyond[:3])} beyond its '
-                f'{run.spoken(left)}: the rate ends at {run.lrs[-1]:.4g}; let '
-                f'{"them" if several else "it"} come earlier.'
+                f'{name_of(part)} goes down at {when}, the run leaves it '
+                f'{run.spoken(left)}: the rate ends at {run.lrs[-1]:.4g}; let it go '
+                'down earlier.'
             )
         length, floor = decay_of(part)
         top, last = run.peak, run.lrs[-1]
         if is_ours(part):
-            top, last = part.lr(0), part.lr(left)
+            top, last = max(part.lr(0), peak_of(part)), part.lr(left)
         if length > left + 1 and top > floor and last - floor > CUT * (top - floor):
-            samples = hasattr(part, 'lr_decay_steps')
+            remedy = 'make it as long as the run.'
+            if hasattr(part, 'lr_decay_steps'):
+                remedy = 'make it as long as the run (Megatron may count samples).'
+            elif run.per == 'epoch' and length > 5 * left:
+                remedy = "make it as long as the run, or say per='update' if it counts "
+                remedy += 'those.'
             return (
                 f'The decay takes {run.spoken(length)}, the run leaves it {left:.6g}: '
-                f'the rate ends at {run.lrs[-1]:.4g}, {100 * last / top:.2g} % of its '
-                'peak; make it as long as the run'
-                + (', in updates' if length > 5 * left and run.per == 'epoch' else '')
-                + (" (Megatron's lengths count samples)." if samples else '.')
+                f'the rate ends at {run.lrs[-1]:.4g}, '
+                f'{100 * run.lrs[-1] / run.peak:.0f} % of its peak; {remedy}'
             )
     return ''

@@ -50,7 +50,7 @@ def used_already(scheduler, run):
     if isinstance(scheduler, Scheduler):
         return ''
     if asked_as(scheduler):
-        counts = 'last_epoch', 'event_index', 'num_steps'
+        counts = 'last_epoch', 'event_index', 'num_steps', 'cycle'
         steps = max(number(part, name) for part in run.parts for name in counts)
         return steps > 0 and (
             f'Used already: it was stepped {steps} times and starts at '

@@ -69,6 +69,13 @@ def warmup_of(part):
     return max(number(part, name) for name in names)
 
 
+def points_of(part):
+    """Return the points (t, lr) of straight lines: ours, or Ignite's."""
+    if hasattr(part, 'milestones') and hasattr(part, 'values'):
+        return [*zip(part.milestones, part.values)]
+    return getattr(part, 'points', ())
+
+
 def milestones_of(part):
     """Return the times at which a scheduler of steps goes down, as its maker gave."""
     if 1 in (getattr(part, 'factor', 0), getattr(part, 'gamma', 0)):
@@ -76,15 +83,15 @@ def milestones_of(part):
     names = 'milestones', 'decay_t', 'step', 'step_size'
     values = (getattr(part, name, None) for name in names)
     steps = next((v for v in values if v is not None and not callable(v)), ())
-    if hasattr(part, 'max_lr') or isinstance(steps, str):
-        return []  # of a cycle
+    if hasattr(part, 'max_lr') or hasattr(part, 'values'):
+        return []  # of a cycle, and of straight lines
     return sorted(steps) if isinstance(steps, Iterable) else [steps]
 
 
 def decay_of(part):
     """Return how long a scheduler decays and to which rate, (0, 0) if unknown."""
-    if hasattr(part, 'points'):
-        return part.points[-1]
+    if points_of(part):
+        return points_of(part)[-1]
     if isinstance(part, CyclicScheduler):
         return part.step_size if part.shape == 'cosine' else 0, part.base_lr
     if getattr(part, 'mode', '') == 'step':  # GluonCV's, which has no end
@@ -125,8 +132,9 @@ def peak_of(part):
         return 0
     if hasattr(part, 'optimizer'):
         # timm's and Megatron's groups have it, too
-        return float(part.optimizer.param_groups[0].get('initial_lr', 0))
+        groups = part.optimizer.param_groups
+        return float(groups[0].get('initial_lr', number(part, 'max_lr')))
     if is_mxnet(part):  # which is asked from 1: only a warmup brings it to the peak
         return part.warmup_final_lr if part.warmup_steps else 0
-    points = [lr for _, lr in getattr(part, 'points', ())]
+    points = [lr for _, lr in points_of(part)]
     return max([*points, *(number(part, n) for n in ('base_lr', 'max_lr', 'final_lr'))])

@@ -4,7 +4,7 @@ import copy
 import math
 import warnings
 
-from d2l_ext.check.parts import asked_as, is_mxnet, name_of, parts_of
+from d2l_ext.check.parts import asked_as, is_mxnet, leaves, name_of, parts_of
 from d2l_ext.plan import rate_at
 from d2l_ext.schedulers import (
     CosineRestartsScheduler,
@@ -32,7 +32,8 @@ class Rates:
             self.rate, self.times = scheduler.lr, range(n)
             if n > 1000 and not self.winding():  # a slider waits: 400 will do
                 early = (round(1.1**k) for k in range(math.ceil(math.log(n, 1.1))))
-                times = {*range(40), *range(0, n, n // 300), *early, n - 1}
+                begins = (math.ceil(begin) for _, begin, _ in leaves(scheduler))
+                times = {*range(40), *range(0, n, n // 300), *early, *begins, n - 1}
                 self.times = sorted(t for t in times if t < n)
             self.lrs = [*map(self.rate, self.times)]  # a look at each t would cost more
             if not all(0 <= lr < math.inf for lr in self.lrs):
@@ -119,6 +120,7 @@ def _rates(plan):
                 yield rate_at(scheduler, t + first_count(scheduler), plan.per)
     except (
         ArithmeticError,
+        AssertionError,
         AttributeError,
         LookupError,
         TypeError,

@@ -78,7 +78,11 @@ def rises_again(run):
 def _goes_round(run, after):
     """Return whether the rates restart, or swing, by design; `after` begins to fall."""
     for part in run.parts:
-        if isinstance(part, CYCLES) or hasattr(part, 'T_mult'):
+        if (
+            isinstance(part, CYCLES)
+            or hasattr(part, 'T_mult')
+            or hasattr(part, 'step_ratio')
+        ):
             return True
     falls = [(run.times[i], run.times[j]) for i, j, rises in after if not rises]
     rises = [(i, j) for i, j, rises in after if rises]
@@ -93,7 +97,7 @@ def _goes_round(run, after):
         lengths.pop()  # the run cuts the last
     ratios = [b / a for a, b in zip(lengths, lengths[1:])]
     return bool(ratios) and all(
-        0.9 < ratio < 4 and abs(ratio - ratios[0]) <= 0.1 * ratio for ratio in ratios
+        0.8 < ratio < 4 and abs(ratio - ratios[0]) <= 0.2 * ratio for ratio in ratios
     )
 
 
