@@ -1,5 +1,6 @@
 """The schedule check: each doubt met by a schedule of the book, ours or a peer's."""
 
+import math
 import time
 
 import pytest
@@ -17,6 +18,7 @@ from d2l_ext.schedulers import (
     PiecewiseLinearScheduler,
     PlateauScheduler,
     PolyScheduler,
+    Scheduler,
     SequentialScheduler,
     SquareRootScheduler,
     WarmupScheduler,
@@ -130,10 +132,286 @@ def test_a_few_rates_find_what_all_rates_find(scheduler, stability):
     assert silent(few) == silent(everything)
 
 
-@pytest.mark.parametrize('scheduler', [s for s, *_ in DOUBTFUL])
+# Each sentence with a schedule that gets it, and a near one that must not
+
+RUN = {'num_epochs': 40}
+UPDATES = {'num_epochs': 10, 'per': 'update', 'batches_per_epoch': 100}
+HALF_RUN = [half, ConstantScheduler(0.1)]
+
+
+def ramp(warmup_steps, scheduler):
+    return WarmupScheduler(scheduler, warmup_steps, 0.1)
+
+
+def wave(period):
+    """A cosine that starts again, under a name that does not say so."""
+    return lambda t: 0.25 * (1 + math.cos(math.pi * (t % period) / period))
+
+
+def swing(size):
+    """Down and up in straight lines, `size` epochs each way."""
+    return lambda t: 0.1 + 0.4 * abs(1 - t / size % 2)
+
+
+LONGER = [
+    # longer than its run
+    (
+        CosineScheduler(9400, 0.5),
+        CosineScheduler(40, 0.5),
+        RUN,
+        (
+            'The decay takes 9400 epochs, the run leaves it 40: the rate ends at 0.5, '
+            "100 % of its peak; make it as long as the run, or say per='update'"
+        ),
+    ),
+    (PolyScheduler(7, 0.5, 1), PolyScheduler(6, 0.5, 1), {'num_epochs': 5}, 'takes 7'),
+    (PolyScheduler(80, 0.5), PolyScheduler(50, 0.5), RUN, 'takes 80 epochs'),
+    (
+        ramp(100, CosineScheduler(900, 0.5)),
+        ramp(100, CosineScheduler(150, 0.5)),
+        {'num_epochs': 10, 'per': 'update', 'batches_per_epoch': 25},
+        (
+            'The decay takes 900 updates, the run leaves it 150: the rate ends at 0.4669, '
+            '93 % of its peak; make it as long as the run.'
+        ),
+    ),
+    (
+        warmup_stable_decay(50, 0.5, 0, 20),
+        warmup_stable_decay(40, 0.5, 0, 20),
+        RUN,
+        'takes 20 epochs, the run leaves it 10: the rate ends at 0.275',
+    ),
+    (
+        CosineRestartsScheduler(100, 0.5),
+        CosineRestartsScheduler(30, 0.5),
+        RUN,
+        'The decay takes 100 epochs',
+    ),
+    (
+        CyclicScheduler(0.1, 0.5, 100, 'cosine'),
+        CyclicScheduler(0.1, 0.5, 25, 'cosine'),
+        RUN,
+        'The decay takes 100 epochs',
+    ),
+    (
+        PiecewiseLinearScheduler([(0, 0.1), (5, 0.5), (80, 0)]),
+        PiecewiseLinearScheduler([(0, 0.1), (5, 0.5), (40, 0)]),
+        RUN,
+        'The decay takes 80 epochs, the run leaves it 40: the rate ends at 0.2733, 55 %',
+    ),
+    # what never comes
+    (
+        MultiFactorScheduler([50, 75], 0.1, 0.5),
+        MultiFactorScheduler([20, 30], 0.1, 0.5),
+        RUN,
+        (
+            'MultiFactorScheduler goes down at 50 and 75, the run leaves it 40 epochs: the '
+            'rate ends at 0.5; let it go down earlier'
+        ),
+    ),
+    (
+        MultiFactorScheduler([30, 75], 0.1, 0.5),
+        MultiFactorScheduler([30, 40], 0.1, 0.5),
+        RUN,
+        'goes down at 75, the run leaves it 40 epochs: the rate ends at 0.05',
+    ),
+    (
+        MultiFactorScheduler([40], 0.1, 0.5),
+        MultiFactorScheduler([40], 1, 0.5),  # which says nothing, anywhere
+        RUN,
+        'goes down at 40',
+    ),
+    (
+        ramp(5, MultiFactorScheduler([20, 38], 0.1, 0.5)),
+        ramp(5, MultiFactorScheduler([20, 34], 0.1, 0.5)),
+        RUN,
+        'goes down at 38, the run leaves it 35 epochs',
+    ),
+    (
+        FactorScheduler(0.5, 1e-7, 0.5, 2000),
+        FactorScheduler(0.5, 1e-7, 0.5, 500),
+        UPDATES,
+        'FactorScheduler goes down at 2000, the run leaves it 1000 updates',
+    ),
+    (
+        warmup_stable_decay(100, 0.5, 0, 20),
+        warmup_stable_decay(40, 0.5, 0, 20),
+        RUN,
+        'PolyScheduler would begin after 80 epochs, the run has 40',
+    ),
+    (
+        warmup_stable_decay(60, 0.5, 0, 20),
+        SequentialScheduler([CosineScheduler(40, 0.5, 0.1), HALF_RUN[1]], [40]),
+        RUN,
+        'PolyScheduler would begin after 40 epochs, the run has 40',
+    ),
+]
+TOO_SHORT = [
+    # a rate of 0
+    (
+        PolyScheduler(500, 0.5, 1),
+        PolyScheduler(500, 0.5, 1, 0.01),
+        UPDATES,
+        (
+            'The rate of the last 500 of 1000 updates (50 % of the run) is 0, nothing is '
+            'learned in them: make its lengths 2 times as long, or end above 0'
+        ),
+    ),
+    (
+        PolyScheduler(125, 0.5, 1),
+        PolyScheduler(960, 0.5, 1),
+        UPDATES,
+        'last 875 of 1000 updates (88 % of the run) is 0',
+    ),
+    (CosineScheduler(35, 0.5), CosineScheduler(39, 0.5), RUN, 'last 5 of 40 epochs'),
+    (
+        CosineScheduler(3, 0.5),
+        CosineScheduler(4, 0.5),
+        {'num_epochs': 5},
+        'last 2 of 5 epochs',
+    ),
+    # one part in the wrong unit, hidden by another
+    (
+        WarmupScheduler(MultiFactorScheduler([30], 0.1, 0.002), 500, 2e-6),
+        WarmupScheduler(MultiFactorScheduler([6900], 0.1, 0.002), 500, 2e-6),
+        {'num_epochs': 45, 'per': 'update', 'batches_per_epoch': 230},
+        (
+            'MultiFactorScheduler is over 30 updates after it begins, at update 500, the '
+            'rest has the rate 0.0002: count in epochs, or make its lengths 230 times'
+        ),
+    ),
+    (
+        ramp(500, FactorScheduler(0.9, 1e-2, 0.5)),
+        ramp(500, FactorScheduler(0.9, 1e-2, 0.5, 235)),
+        BOOK,
+        'FactorScheduler is over 38 updates after it begins, at update 500',
+    ),
+    (
+        SequentialScheduler([half, CosineScheduler(40, 0.5, 0.01)], [5000]),
+        SequentialScheduler([half, CosineScheduler(4400, 0.5, 0.01)], [5000]),
+        BOOK,
+        'CosineScheduler is over 40 updates after it begins, at update 5000',
+    ),
+    (
+        SequentialScheduler([half, CosineScheduler(1, 0.5, 0.01)], [10]),
+        SequentialScheduler([half, CosineScheduler(20, 0.5, 0.01)], [10]),
+        RUN,
+        (
+            'CosineScheduler is over 1 epoch after it begins, at epoch 10, the rest has '
+            'the rate 0.01: make its lengths longer'
+        ),
+    ),
+    (
+        ramp(5, CosineScheduler(9395, 0.5)),
+        ramp(100, CosineScheduler(9300, 0.5)),
+        BOOK,
+        'The warmup takes 5 of 9400 updates (0.053 % of the run): count in epochs',
+    ),
+    (
+        one_cycle(9400, 0.5, 12, 0.1),
+        one_cycle(9400, 0.5, 120, 0.1),
+        BOOK,
+        'CosineScheduler takes 12 of 9400 updates',
+    ),
+    (
+        PiecewiseLinearScheduler([(0, 0.1), (5, 0.5), (9400, 0)]),
+        PiecewiseLinearScheduler([(0, 0.1), (500, 0.5), (9400, 0)]),
+        BOOK,
+        'PiecewiseLinearScheduler has a change after 5 of 9400 updates',
+    ),
+    (
+        MultiFactorScheduler([30, 5000], 0.1, 0.5),
+        MultiFactorScheduler([300, 5000], 0.1, 0.5),
+        BOOK,
+        'MultiFactorScheduler has a change after 30 of 9400 updates',
+    ),
+    # over early: a decay, but no warmup before a constant rate
+    (MultiFactorScheduler([2], 0.5), ramp(2, half), RUN, 'Over after 2 of 40'),
+    (
+        ramp(13, half),
+        ramp(14, half),  # no one warms up for a third of the epochs
+        BOOK,
+        'Over after 13 of 9400 updates',
+    ),
+]
+UP = [
+    # a late jump up, with no fall before it
+    (
+        lambda t: 1e-3 if t < 2000 else 0.5,
+        lambda t: 1e-3 if t < 900 else 0.5,  # a warmup at a constant rate
+        {'num_epochs': 200, 'per': 'update', 'batches_per_epoch': 20},
+        (
+            'Jumps up after 2000 of 4000 updates (50 % of the run), from 0.001 to 0.5: end '
+            'a warmup earlier, or hold the rate'
+        ),
+    ),
+    (
+        SequentialScheduler(HALF_RUN[::-1], [20]),
+        PiecewiseLinearScheduler([(0, 0.1), (19, 0.1), (30, 0.5)]),  # no jump
+        RUN,
+        'Jumps up after 20 of 40 epochs',
+    ),
+    (
+        SequentialScheduler([ConstantScheduler(0.1), half], [5000]),
+        SequentialScheduler([ConstantScheduler(0.1), half], [2000]),
+        BOOK,
+        'Jumps up after 5000 of 9400 updates',
+    ),
+    (
+        FactorScheduler(0.001, 0.5, 0.1),
+        FactorScheduler(0.1, 0.001, 0.5, 20),
+        RUN,
+        'The floor stop_factor_lr = 0.5 lies above base_lr = 0.1, the rate never decays',
+    ),
+    # rising again: once, and not by design
+    (
+        SequentialScheduler(HALF_RUN + HALF_RUN[:1], [10, 20]),
+        wave(30),  # one restart is one, too
+        RUN,
+        'Rises again after epoch 19, from 0.1 to 0.5',
+    ),
+    (
+        lambda t: 0.1 + 0.4 * abs(1 - t / 30),
+        swing(13),
+        RUN,
+        'Rises again after epoch 30, from 0.1 to 0.22',
+    ),
+    (
+        lambda t: 0.3 if t == 0 else min(0.06 * (t - 1), 0.3 * 0.95**t),
+        lambda t: min(0.06 * (t + 1), 0.3 * 0.95**t),
+        RUN,
+        'Rises again after epoch 1, from 0 to',
+    ),
+    # growing to the end: a warmup only where there is one
+    (
+        LambdaScheduler(lambda t: 1.02**t, 0.1),
+        LambdaScheduler(lambda t: min(1.02**t, 2), 0.1),
+        RUN,
+        'The rate never falls and still rises when the run ends, to 0.2165: hold it',
+    ),
+    # a fall of which nothing is known but that it is small
+    (
+        lambda t: 0.25 * (1 + math.cos(math.pi * t / 200)),
+        lambda t: 0.25 * (1 + math.cos(math.pi * t / 100)),
+        RUN,
+        'The rate falls by 9.1 % only, from 0.5 to 0.4545: a decay meant for a longer',
+    ),
+]
+
+
+@pytest.mark.parametrize('wrong, right, run, words', LONGER + TOO_SHORT + UP)
+def test_a_doubt_is_said_of_the_wrong_schedule_and_not_of_a_near_one(
+    wrong, right, run, words
+):
+    (said,) = check(wrong, **run)
+    assert words in said and said[0].isupper() and said[-1] == '.'
+    assert check(right, **run) == []
+
+
+@pytest.mark.parametrize('scheduler', [s for s, *_ in DOUBTFUL + LONGER + TOO_SHORT])
 def test_a_slider_need_not_wait(scheduler):
     # of a cycle or a reader's function all 9400 rates are looked at
-    every = any(name in repr(scheduler) for name in ('Cyclic', 'Lambda'))
+    every = any(name in repr(scheduler) for name in ('Cyclic', 'Restarts', 'Lambda'))
     for arguments, limit in ({'num_epochs': 40}, 1e-3), (BOOK, 2e-2 if every else 2e-3):
         seconds = []
         while len(seconds) < 50 and min(seconds, default=1) > limit:
@@ -141,6 +419,78 @@ def test_a_slider_need_not_wait(scheduler):
             check(scheduler, **arguments, stability=2.0)
             seconds.append(time.thread_time() - start)
         assert min(seconds) <= limit
+
+
+def test_a_rate_of_0_is_said_where_it_counts():
+    first = 'The rate of the first update is 0, nothing is learned: let the warmup'
+    for updates, said in (9_999, True), (10_001, False), (250_000, False):
+        doubts = check(warmup_cosine(updates, 0.5, 500), 1, 'update', updates)
+        assert [s.startswith(first) for s in doubts] == [True] * said
+
+
+def test_a_count_of_one_is_said_as_one():
+    scheduler = warmup_cosine(40, 0.5, 5)
+    assert 'is learned (1 update): let' in check(scheduler, 40, batches_per_epoch=1)[0]
+    assert 'is learned (2 updates)' in check(scheduler, 40, batches_per_epoch=2)[0]
+
+
+RESTARTS = [
+    wave(10),
+    wave(30),  # once, and cut by the end of the run
+    lambda t: 0.5 ** (t // 5 % 4),  # steps
+    lambda t: min(wave(10)(t), 0.1 * (t % 10 + 1)),  # each with a warmup
+    lambda t: wave(10)(t) if t < 10 else wave(20)(t - 10),  # each twice as long
+    lambda t: 0.7 ** (t // 10) * wave(10)(t),  # each lower
+    swing(5),
+    swing(13),
+    lambda t: swing(10)(t + 10),  # up first
+]
+
+
+@pytest.mark.parametrize('schedule', RESTARTS)
+def test_restarts_and_swings_are_known_by_their_shape(schedule):
+    assert not any('Rises' in said for said in check(schedule, 40))
+    by_update = check(lambda t: schedule(t // 94), 40, 'update', 94)
+    assert not any('Rises' in said for said in by_update)
+
+    class Cycle(Scheduler):
+        lr = staticmethod(schedule)
+
+    assert check(Cycle(), 40) == check(schedule, 40)
+
+
+@pytest.mark.parametrize(
+    'points',
+    [
+        [(0, 0.5), (30, 0.1), (39, 0.4)],
+        [(0, 0.5), (2, 0.1), (10, 0.4), (39, 0.1)],
+        [(0, 0.5), (2, 0.1), (4, 0.4), (30, 0.1), (36, 0.3), (39, 0.2)],
+    ],
+)
+def test_a_name_does_not_make_a_cycle(points):
+    class CyclicRestarts(PiecewiseLinearScheduler):
+        pass
+
+    (said,) = check(CyclicRestarts(points), 40)
+    assert said.startswith(f'Rises again after epoch {points[1][0]}, from 0.1')
+
+
+def test_any_schedule_can_be_checked():
+    """No scheduler, no part of it, and no run is too short or too long to be asked."""
+    parts = [half, *(wrong for wrong, *_ in LONGER + TOO_SHORT)]
+    for scheduler in parts:
+        for shape in (
+            scheduler,
+            WarmupScheduler(scheduler, 2.5),
+            SequentialScheduler([scheduler, half, scheduler], [0.5, 3]),
+        ):
+            for num_epochs, per, batches in (
+                (1, 'epoch', 1),
+                (2, 'update', 1),
+                (3, 'update', 600),
+            ):
+                for said in check(shape, num_epochs, per, batches, stability=0.1):
+                    assert said[0].isupper() and said[-1] == '.'
 
 
 def test_a_plan_is_checked_as_its_scheduler_with_the_rest_of_it():

@@ -83,7 +83,7 @@ def part_too_short(run):
             end = part.lr(length - 1)
             if over and (end < part.lr(0) or run.meant_as_epochs(over, True, length)):
                 return (
-                    f'{name_of(part)} is over {run.spoken(over)} after its begin, at '
+                    f'{name_of(part)} is over {run.spoken(over)} after it begins, at '
                     f'{run.per} {begin:.6g}, the rest has the rate {end:.4g}: {remedy}'
                 )
         early = [
@@ -119,7 +119,7 @@ def _over_at(part, length, tolerance):
 def part_too_long(run):
     """Say which part was meant for a longer run."""
     for part, begin, end in leaves(run.scheduler):
-        if begin > run.n:
+        if begin > run.n or (begin == run.n and decay_of(part)[0]):
             return (
                 f'{name_of(part)} would begin after {run.spoken(begin)}, the run has '
                 f'{run.n}: the rate ends at {run.lrs[-1]:.4g}; let it begin earlier.'
