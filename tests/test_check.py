@@ -571,6 +571,94 @@ def test_the_first_update_of_mxnet_is_not_at_rate_0(mx):
     assert warm(0) == 0 and check(warm, 40, 'update') == []
 
 
+def test_an_optimizer_of_mxnet_that_overwrites_the_base_rate(mx):
+    from mxnet import optimizer
+
+    def factor(name, base_lr=0.3, **arguments):
+        scheduler = mx.FactorScheduler(10, 0.5, base_lr=base_lr)
+        scheduler.warmup_steps = arguments.pop('warmup_steps', 0)
+        optimizer.create(name, lr_scheduler=scheduler, **arguments)
+        return scheduler
+
+    (said,) = check(factor('adam'), 40)  # which brings 0.001
+    assert said.startswith('An optimizer has overwritten its base_lr 0.3 by 0.001, as')
+    assert 'give the optimizer learning_rate=0.3 too' in said
+    (said,) = check(factor('sgd', learning_rate=0.1, warmup_steps=5), 40)
+    assert 'base_lr 0.3 by 0.1' in said  # the warmup goes up to 0.3
+    assert check(factor('adam', learning_rate=0.3), 40) == []
+    assert check(factor('adam', 0.01), 40) == []  # nobody chose MXNet's 0.01
+    assert check(factor('sgd', 0.01, learning_rate=0.1), 40) == []
+    assert check(factor('sgd'), 40) == []
+
+
+def test_a_decay_of_mxnet_without_warmup_misses_no_peak(mx):
+    """Its trainer asks from 1, and the peak is at 0."""
+    assert check(mx.PolyScheduler(40, 0.5, 2), 40) == []
+    assert check(mx.PolyScheduler(40, 0.5, 2, warmup_steps=5), 40) == []
+    late = mx.FactorScheduler(step=4, factor=0.5, base_lr=1.0, warmup_steps=9)
+    assert any('The peak 1 is never reached' in said for said in check(late, 40))
+
+
+def test_a_schedule_of_mxnet_that_is_meant_for_another_run(mx):
+    """The floor is the third argument, and max_update includes the warmup."""
+    (said,) = check(mx.FactorScheduler(2000, 0.001, 0.5), 400, 'update', 20)
+    assert 'stop_factor_lr = 0.5 lies above base_lr = 0.01, the rate jumps up' in said
+    assert check(mx.FactorScheduler(2000, 0.5, 0.001, 0.5), 400, 'update', 20) == []
+    (said,) = check(mx.CosineScheduler(5, 0.5, warmup_steps=5), 40)
+    assert 'no time for its decay: its max_update = 5 includes the warmup of 5' in said
+    (said,) = check(mx.CosineScheduler(9400, 0.5), 40)
+    assert said.startswith('The decay takes 9400 epochs, the run leaves it 40')
+    (said,) = check(mx.MultiFactorScheduler([50, 75], 0.5, 0.5), 40)
+    assert said.startswith('MultiFactorScheduler goes down at 50 and 75')
+    (said,) = check(mx.CosineScheduler(9400, 0.5, warmup_steps=5), **BOOK)
+    assert said.startswith('The warmup takes 5 of 9400 updates')
+
+
+def test_schedules_of_gluoncv(mx):
+    """They are MXNet's by class, pure, and keep their rates under other names."""
+
+    class GluonCV(mx.LRScheduler):
+        def __init__(self, base_lr, target_lr, niters, step=None):
+            super().__init__()
+            self.base_lr, self.target_lr, self.niters = base_lr, target_lr, niters
+            self.mode, self.step = 'step' if step else 'linear', step
+            self.offset = 0
+
+        def __call__(self, t):
+            t = min(max(0, t - self.offset), self.niters - 1)
+            if self.step:
+                return self.base_lr * 0.1 ** sum(s <= t for s in self.step)
+            way = t / (self.niters - 1)
+            return self.base_lr + (self.target_lr - self.base_lr) * way
+
+    class LRSequential(mx.LRScheduler):
+        def __init__(self, *schedulers):
+            super().__init__()
+            self.count, self.update_sep, self.schedulers = 0, [], schedulers
+            for scheduler in schedulers:
+                scheduler.offset = self.count
+                self.count += scheduler.niters
+                self.update_sep.append(self.count)
+
+        def __call__(self, t):
+            later = [s for s, end in zip(self.schedulers, self.update_sep) if end > t]
+            return (later or self.schedulers[-1:])[0](t)
+
+    def warm(niters, begin=5):
+        return LRSequential(GluonCV(0, 0.1, begin), GluonCV(0.1, 0, niters))
+
+    for good in GluonCV(0.1, 0, 40), GluonCV(0.1, 0, 90, [20, 30]), warm(35):
+        assert check(good, 40) == []
+    for long in GluonCV(0.1, 0, 160), warm(160), GluonCV(0.1, 0, 90, [50]):
+        (said,) = check(long, 40)
+        assert 'The decay takes 160 epochs' in said or 'goes down at 50' in said
+    (said,) = check(warm(9395), **BOOK)
+    assert said.startswith('GluonCV takes 5 of 9400 updates')
+    assert check(warm(9300, 100), **BOOK) == []
+    (said,) = check(GluonCV(0.1, 0, 1), 40)
+    assert said.startswith('GluonCV gives 0 of 40 rates and then says ZeroDivisionErr')
+
+
 @pytest.fixture
 def torch():
     return pytest.importorskip('torch')
@@ -625,3 +713,237 @@ def test_a_rate_that_is_none_is_said(rate):
         check(scheduler, 30)
     with pytest.raises(ValueError, match='per must be'):
         check(scheduler, 30, per='day')
+
+
+def test_schedules_of_torch_that_are_meant_for_another_run(torch):
+    schedules = torch.optim.lr_scheduler
+    for wrong, right, words in (
+        (
+            schedules.OneCycleLR(sgd(torch), 0.5, total_steps=20),
+            schedules.OneCycleLR(sgd(torch), 0.5, total_steps=40),
+            'OneCycleLR has 20 steps, the run 40 epochs: PyTorch raises an error after',
+        ),
+        (
+            schedules.OneCycleLR(sgd(torch), 0.5, total_steps=80),
+            schedules.OneCycleLR(sgd(torch), 0.5, total_steps=45),
+            'The decay takes 80 epochs, the run leaves it 40',
+        ),
+        (
+            schedules.CosineAnnealingLR(sgd(torch), 9400),
+            schedules.CosineAnnealingLR(sgd(torch), 40),
+            'The decay takes 9400 epochs, the run leaves it 40',
+        ),
+        (
+            schedules.MultiStepLR(sgd(torch), [30, 75]),
+            schedules.MultiStepLR(sgd(torch), [20, 30]),
+            'MultiStepLR goes down at 75',
+        ),
+        (
+            schedules.StepLR(sgd(torch), 50),
+            schedules.StepLR(sgd(torch), 20),
+            'StepLR goes down at 50',
+        ),
+        (
+            schedules.PolynomialLR(sgd(torch)),  # its total_iters is 5
+            schedules.PolynomialLR(sgd(torch), 40),
+            'The rate of the last 35 of 40 epochs',
+        ),
+    ):
+        (said,) = check(wrong, 40)
+        assert said.startswith(words)
+        assert check(right, 40) == []
+
+
+def test_what_a_function_in_torch_does_is_not_taken_for_a_warmup(torch):
+    schedules = torch.optim.lr_scheduler
+    (said,) = check(schedules.LambdaLR(sgd(torch), lambda e: 1.02**e), 40)
+    assert 'still rises when the run ends' in said and 'warmup' not in said
+
+    def cosine(steps):
+        """A tenth of warmup, as the functions of Hugging Face's library are."""
+        return lambda t: min(
+            (t + 1) / 0.1 / steps, (1 + math.cos(math.pi * t / steps)) / 2
+        )
+
+    def scheduler(steps):
+        return schedules.LambdaLR(sgd(torch), cosine(steps))
+
+    (said,) = check(scheduler(200), 40)
+    assert said.startswith('The rate falls by ')
+    assert check(scheduler(40), 40) == []
+    optimizer = sgd(torch, lr=1.0)  # a unit, and not a peak
+    parts = [
+        schedules.LambdaLR(optimizer, lambda t: 0.01 * (t + 1)),
+        schedules.LambdaLR(optimizer, lambda t: 0.1 * 0.9**t),
+    ]
+    assert check(schedules.SequentialLR(optimizer, parts, [10]), 40) == []
+
+
+def test_cycles_of_torch(torch):
+    schedules = torch.optim.lr_scheduler
+    for scheduler in (
+        schedules.CosineAnnealingWarmRestarts(sgd(torch), 10, 2),
+        schedules.CyclicLR(sgd(torch), 0.1, 0.5, 13),
+        schedules.CosineAnnealingLR(sgd(torch), 13, 0.01),
+        schedules.LambdaLR(sgd(torch), wave(30)),
+    ):
+        assert check(scheduler, 40) == []
+
+
+def test_a_model_is_not_copied_to_check_its_scheduler(torch):
+    class Weight(torch.nn.Parameter):
+        def __deepcopy__(self, memo):
+            raise AssertionError('copied')
+
+    weight = Weight(torch.ones(1))
+    optimizer = torch.optim.AdamW([weight], lr=0.5)
+    weight.sum().backward()
+    optimizer.step()
+    optimizer.state[weight]['exp_avg'] = weight
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    assert check(scheduler, 40) == []
+    assert (scheduler.last_epoch, optimizer.param_groups[0]['lr']) == (0, 0.5)
+
+
+# Of libraries that are not installed here: what they answer to, and no more
+
+
+class Optimizer:
+    def __init__(self):
+        self.param_groups = [{'lr': 0.5, 'initial_lr': 0.5, 'params': []}]
+
+
+class Timm:
+    """Linear, and under its warmup, as timm's are by default."""
+
+    def __init__(self, t_initial, warmup_t=0, t_in_epochs=True):
+        self.optimizer, self.base_values = Optimizer(), [0.5]
+        self.t_initial, self.warmup_t, self.lr_min = t_initial, warmup_t, 0
+        self.t_in_epochs, self.warmup_steps = t_in_epochs, [0.4 / (warmup_t or 1)]
+
+    def _get_lr(self, t):
+        if t < self.warmup_t:
+            return [0.1 + t * self.warmup_steps[0]]
+        return [0.5 * max(0, 1 - t / self.t_initial)]
+
+    def step(self, epoch, metric=None):
+        self.optimizer.param_groups[0]['lr'] = self._get_lr(epoch)[0]
+
+
+def test_schedules_of_timm():
+    assert check(Timm(40), 40) == []
+    assert check(Timm(40, t_in_epochs=False), 1, 'update', 40) == []
+    for scheduler, words in (
+        (Timm(80), 'The decay takes 80 epochs, the run leaves it 40'),
+        (Timm(40, 5), 'The peak 0.5 is never reached, the highest rate is 0.4375'),
+        (Timm(60, 50), 'The warmup takes 50 epochs, the run 40'),
+        (Timm(20), 'The rate of the last 20 of 40 epochs (50 % of the run) is 0'),
+        (
+            Timm(40, t_in_epochs=False),
+            "Timm counts updates, the plan epochs: say per='",
+        ),
+    ):
+        (said,) = check(scheduler, 40)
+        assert said.startswith(words)
+    (said,) = check(Timm(40), 40, 'update')
+    assert said == "Timm counts epochs, the plan updates: say per='epoch'."
+
+
+class Ignite:
+    """A handler, which answers nothing and sets the rate."""
+
+    def __init__(self, points):
+        self.optimizer, self.param_name, self.event_index = Optimizer(), 'lr', 0
+        self.milestones, self.values = zip(*points)
+
+    @property
+    def optimizer_param_groups(self):
+        return self.optimizer.param_groups
+
+    def __call__(self, engine, name=None):
+        line = PiecewiseLinearScheduler([*zip(self.milestones, self.values)])
+        self.optimizer.param_groups[0]['lr'] = line(self.event_index)
+        self.event_index += 1
+
+
+def test_schedules_of_ignite():
+    scheduler = Ignite([(0, 0.1), (5, 0.5), (40, 0)])
+    assert check(scheduler, 40) == [] and scheduler.event_index == 0
+    (said,) = check(Ignite([(0, 0.1), (5, 0.5), (80, 0)]), 40)
+    assert said.startswith('The decay takes 80 epochs, the run leaves it 40')
+    (said,) = check(Ignite([(0, 0.1), (5, 0.5), (9400, 0)]), **BOOK)
+    assert said.startswith('Ignite has a change after 5 of 9400 updates')
+    scheduler(None)
+    (said,) = check(scheduler, 40)
+    assert said.startswith('Used already: it was stepped 1 time and starts at 0.18')
+
+
+class Megatron:
+    def __init__(self, lr_decay_steps, lr_warmup_steps=5):
+        self.optimizer, self.num_steps = Optimizer(), 0
+        self.init_lr, self.max_lr, self.min_lr = 0.1, 0.5, 0.0
+        self.lr_decay_steps, self.lr_warmup_steps = lr_decay_steps, lr_warmup_steps
+        self.step(0)
+
+    def step(self, increment):
+        self.num_steps += increment
+        way = (self.num_steps - self.lr_warmup_steps) / (
+            self.lr_decay_steps - self.lr_warmup_steps
+        )
+        lr = 0.5 * max(0, 1 - way)
+        if self.num_steps < self.lr_warmup_steps:
+            lr = 0.1 + 0.4 * self.num_steps / self.lr_warmup_steps
+        self.optimizer.param_groups[0]['lr'] = lr
+
+
+def test_schedules_of_megatron():
+    assert check(Megatron(40), 40) == []
+    (said,) = check(Megatron(10_000), 40)
+    assert 'takes 10000 epochs, the run leaves it 40' in said
+    assert '(Megatron may count samples)' in said
+    used = Megatron(40)
+    used.step(10)
+    assert check(used, 30)[0].startswith('Used already: it was stepped 10 times')
+
+
+class Plateau:
+    patience, factor, optimizer = 10, 0.1, Optimizer()
+
+    def step(self, metrics):
+        raise AssertionError('it was asked')
+
+
+def test_a_plateau_of_any_library_gets_a_sentence(torch):
+    class Around:
+        def __init__(self, **inside):
+            self.__dict__.update(inside, optimizer=Optimizer())
+
+        def step(self):
+            raise AssertionError('it was asked')
+
+    for scheduler in (
+        Plateau(),
+        torch.optim.lr_scheduler.ReduceLROnPlateau(sgd(torch)),
+        Around(lr_scheduler=Plateau()),  # timm's
+        Around(scheduler=Plateau()),  # Ignite's
+        Around(_schedulers=[Plateau()], _milestones=[]),
+    ):
+        (said,) = check(scheduler, 40)
+        assert said.endswith(
+            ' follows the losses of a run and cannot be checked before it: draw the '
+            'History of the run.'
+        )
+
+
+def test_an_object_that_cannot_be_asked_gets_a_sentence():
+    class Odd:
+        optimizer = Optimizer()
+
+        def step(self, somewhat):
+            raise AssertionError('it was asked')
+
+    (said,) = check(Odd(), 40)
+    assert said.startswith('Odd gives 1 of 40 rates and then says TypeError: ')
+    assert said.endswith('check its arguments for this run.')
+    with pytest.raises(ZeroDivisionError):  # of a reader's function
+        check(lambda t: 1 / t, 40)

@@ -25,11 +25,13 @@ def floor_above(run):
     for part in run.parts:
         floor, base = number(part, 'stop_factor_lr'), number(part, 'base_lr')
         if floor > base > 0 and number(part, 'factor', 1) != 1:
-            how = 'jumps up to it' if is_mxnet(part) else 'never decays'
+            how, remedy = 'never decays', 'name the arguments.'
+            if is_mxnet(part):
+                how = 'jumps up to it'
+                remedy = "the floor is MXNet's third argument, so name base_lr."
             return (
                 f'The floor stop_factor_lr = {floor:.4g} lies above base_lr = '
-                f'{base:.4g}, the rate {how}: name the arguments, whose order differs '
-                'between libraries.'
+                f'{base:.4g}, the rate {how}: {remedy}'
             )
     return ''
 

@@ -53,7 +53,7 @@ def used_already(scheduler, run):
         counts = 'last_epoch', 'event_index', 'num_steps', 'cycle'
         steps = max(number(part, name) for part in run.parts for name in counts)
         return steps > 0 and (
-            f'Used already: it was stepped {steps} times and starts at '
+            f'Used already: it was stepped {steps} time{"s" * (steps != 1)} and starts at '
             f'{run.lrs[0]:.4g}; make a new optimizer and scheduler for each run.'
         )
     # MXNet's Factor and MultiFactor keep the decayed rate as base_lr; the others keep

@@ -101,7 +101,7 @@ class Rates:
 
 def _rates(plan):
     """Yield what a framework's object, or any function, will say in a run."""
-    scheduler, t = copy_of(plan.scheduler), 0
+    scheduler, given = copy_of(plan.scheduler), 0
     asked = asked_as(scheduler)
     try:
         for t in range(plan.length):
@@ -111,13 +111,14 @@ def _rates(plan):
                 scheduler(None)
                 yield float(scheduler.optimizer_param_groups[0][scheduler.param_name])
             elif asked:
-                yield float(scheduler.optimizer.param_groups[0]['lr'])
-                with warnings.catch_warnings():
-                    warnings.simplefilter('ignore')  # the optimizer takes no steps here
-                    if t + 1 < plan.length:
+                if t:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter('ignore')  # the optimizer takes no steps
                         scheduler.step(*([1] if asked == 'megatron' else []))
+                yield float(scheduler.optimizer.param_groups[0]['lr'])
             else:
                 yield rate_at(scheduler, t + first_count(scheduler), plan.per)
+            given = t + 1
     except (
         ArithmeticError,
         AssertionError,
@@ -129,7 +130,7 @@ def _rates(plan):
         if not asked and not is_mxnet(scheduler):
             raise  # a reader's function speaks for itself
         raise Refused(
-            f'{name_of(scheduler)} gives {t} of {plan.length} rates and then says '
+            f'{name_of(scheduler)} gives {given} of {plan.length} rates and then says '
             f'{type(error).__name__}: {error}; check its arguments for this run.'
         ) from error
 
