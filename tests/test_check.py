@@ -199,6 +199,12 @@ LONGER = [
         RUN,
         'The decay takes 80 epochs, the run leaves it 40: the rate ends at 0.2733, 55 %',
     ),
+    (
+        CosineScheduler(12_345_678.5, 0.5),
+        CosineScheduler(45.5, 0.5),
+        RUN,
+        'The decay takes 12345678.5 epochs, the run leaves it 40',
+    ),
     # what never comes
     (
         MultiFactorScheduler([50, 75], 0.1, 0.5),
@@ -265,6 +271,12 @@ TOO_SHORT = [
     ),
     (CosineScheduler(35, 0.5), CosineScheduler(39, 0.5), RUN, 'last 5 of 40 epochs'),
     (
+        LambdaScheduler(lambda t: 1.0 * (t < 20)),
+        FactorScheduler(0.1, 0, 0.5),  # tiny is not 0
+        RUN,
+        'last 20 of 40 epochs',
+    ),
+    (
         CosineScheduler(3, 0.5),
         CosineScheduler(4, 0.5),
         {'num_epochs': 5},
@@ -318,6 +330,12 @@ TOO_SHORT = [
         PiecewiseLinearScheduler([(0, 0.1), (500, 0.5), (9400, 0)]),
         BOOK,
         'PiecewiseLinearScheduler has a change after 5 of 9400 updates',
+    ),
+    (
+        WarmupScheduler(SequentialScheduler([half, HALF_RUN[1]], [40]), 500, 0.1),
+        FactorScheduler(0.999, 1e-4, 0.5, 10),  # a smooth decay, in small steps
+        BOOK,
+        'ConstantScheduler takes 40 of 9400 updates',
     ),
     (
         MultiFactorScheduler([30, 5000], 0.1, 0.5),
@@ -746,12 +764,30 @@ def test_schedules_of_torch_that_are_meant_for_another_run(torch):
         (
             schedules.PolynomialLR(sgd(torch)),  # its total_iters is 5
             schedules.PolynomialLR(sgd(torch), 40),
-            'The rate of the last 35 of 40 epochs',
+            'The rate of the last 35 of 40 epochs (88 % of the run) is 0',
         ),
     ):
         (said,) = check(wrong, 40)
         assert said.startswith(words)
         assert check(right, 40) == []
+
+
+def test_a_part_of_torch_in_the_wrong_unit(torch):
+    schedules = torch.optim.lr_scheduler
+
+    def steps(milestone, warmup=500):
+        optimizer = sgd(torch)
+        parts = [
+            schedules.LinearLR(optimizer, 0.1, 1, warmup),
+            schedules.MultiStepLR(optimizer, [milestone]),
+        ]
+        return schedules.SequentialLR(optimizer, parts, [warmup])
+
+    (said,) = check(steps(30), **BOOK)
+    assert said.startswith('MultiStepLR has a change after 30 of 9400 updates')
+    (said,) = check(steps(7050, 5), **BOOK)
+    assert said.startswith('LinearLR takes 5 of 9400 updates')
+    assert check(steps(7050), **BOOK) == []
 
 
 def test_what_a_function_in_torch_does_is_not_taken_for_a_warmup(torch):

@@ -3,16 +3,17 @@
 import math
 
 from d2l_ext.check.parts import (
-    children,
     decay_of,
     is_lambda,
     is_mxnet,
     is_ours,
+    is_repeated,
     leaves,
     milestones_of,
     name_of,
     number,
     peak_of,
+    plain,
     points_of,
     warmup_of,
 )
@@ -74,23 +75,22 @@ def part_too_short(run):
     for part in run.parts:
         if run.meant_as_epochs(warmup_of(part), True):
             return f'The warmup takes {run.share(warmup_of(part))}: {remedy}'
-        for child, begin, end in children(part):
-            rises = end < run.n and run.rate(begin) < run.rate(end)
-            if end < run.n and run.meant_as_epochs(end - begin, rises):
-                return f'{name_of(child)} takes {run.share(end - begin)}: {remedy}'
     for part, begin, end in leaves(run.scheduler):
         length = min(end, run.n) - begin
+        if end < run.n:
+            rises = length > 0 and run.rate(begin) < run.rate(end)
+            if run.meant_as_epochs(length, rises):
+                return f'{name_of(part)} takes {run.share(length)}: {remedy}'
         if is_ours(part) and part is not run.scheduler and length > 1:
             over = _over_at(part, math.ceil(length), run.tolerance)
             end = part.lr(length - 1)
             if over and (end < part.lr(0) or run.meant_as_epochs(over, True, length)):
                 return (
                     f'{name_of(part)} is over {run.spoken(over)} after it begins, at '
-                    f'{run.per} {begin:.6g}, the rest has the rate {end:.4g}: {remedy}'
+                    f'{run.per} {plain(begin)}, the rest has the rate {end:.4g}: {remedy}'
                 )
-        early = [
-            s for s in milestones_of(part) if run.meant_as_epochs(s, False, length)
-        ]
+        steps = [] if is_repeated(part) else milestones_of(part)
+        early = [s for s in steps if run.meant_as_epochs(s, False, length)]
         points = points_of(part)
         early += [
             t
@@ -132,7 +132,7 @@ def part_too_long(run):
         steps = milestones_of(part)
         beyond = [s for s in steps if s > left or (s == left > 1 == len(steps))]
         if beyond:
-            when = ' and '.join(f'{step:.6g}' for step in beyond[:3])
+            when = ' and '.join(str(plain(step)) for step in beyond[:3])
             return (
                 f'{name_of(part)} goes down at {when}, the run leaves it '
                 f'{run.spoken(left)}: the rate ends at {run.lrs[-1]:.4g}; let it go '
@@ -150,7 +150,8 @@ def part_too_long(run):
                 remedy = "make it as long as the run, or say per='update' if it counts "
                 remedy += 'those.'
             return (
-                f'The decay takes {run.spoken(length)}, the run leaves it {left:.6g}: '
+                f'The decay takes {run.spoken(length)}, the run leaves it '
+                f'{plain(left)}: '
                 f'the rate ends at {run.lrs[-1]:.4g}, '
                 f'{100 * run.lrs[-1] / run.peak:.0f} % of its peak; {remedy}'
             )

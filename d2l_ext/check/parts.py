@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from itertools import accumulate
+from numbers import Real
 
 from d2l_ext.schedulers import CyclicScheduler, LambdaScheduler, Scheduler
 
@@ -20,7 +21,7 @@ def children(scheduler):
     if inner is not None:
         yield inner, warmup_of(scheduler), math.inf
     several = getattr(scheduler, 'schedulers', getattr(scheduler, '_schedulers', ()))
-    turns = getattr(scheduler, 'boundaries', getattr(scheduler, 'milestones_of', ()))
+    turns = getattr(scheduler, 'boundaries', getattr(scheduler, '_milestones', ()))
     if hasattr(scheduler, 'update_sep'):
         turns = scheduler.update_sep[:-1]
     elif hasattr(scheduler, 'durations'):
@@ -61,12 +62,22 @@ def is_lambda(part):
 def number(part, name, default=0):
     """Return an attribute if it is a number: libraries differ in what they keep."""
     value = getattr(part, name, default)
-    return value if isinstance(value, (int, float)) else default
+    return value if isinstance(value, Real) else default
+
+
+def plain(count):
+    """Return a count as it is written: 5 and not 5.0, 2.5, 1234567."""
+    return int(count) if count == int(count) else round(count, 4)
 
 
 def warmup_of(part):
     names = 'warmup_steps', 'warmup_t', 'lr_warmup_steps'
     return max(number(part, name) for name in names)
+
+
+def is_repeated(part):
+    """Return whether it goes down every so often, and not at times of its choice."""
+    return any(number(part, name) for name in ('step', 'step_size', 'decay_t'))
 
 
 def points_of(part):

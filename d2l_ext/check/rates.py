@@ -4,7 +4,7 @@ import copy
 import math
 import warnings
 
-from d2l_ext.check.parts import asked_as, is_mxnet, leaves, name_of, parts_of
+from d2l_ext.check.parts import asked_as, is_mxnet, leaves, name_of, parts_of, plain
 from d2l_ext.plan import rate_at
 from d2l_ext.schedulers import (
     CosineRestartsScheduler,
@@ -77,10 +77,10 @@ class Rates:
         return high
 
     def spoken(self, count):
-        return f'{count:.6g} {self.per}{"s" * (count != 1)}'
+        return f'{plain(count)} {self.per}{"s" * (count != 1)}'
 
     def share(self, count):
-        return f'{count:.6g} of {self.spoken(self.n)} ({100 * count / self.n:.2g} % of the run)'
+        return f'{plain(count)} of {self.spoken(self.n)} ({100 * count / self.n:.2g} % of the run)'
 
     def unit_remedy(self):
         if self.per == 'epoch':

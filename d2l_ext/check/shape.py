@@ -1,12 +1,11 @@
 """Doubts about the rates of a run, whatever scheduler gives them."""
 
-from d2l_ext.check.parts import is_lambda, is_ours
+from d2l_ext.check.parts import asked_as, is_lambda, is_ours
 from d2l_ext.check.rates import CYCLES, EARLY
 
 LATE = 0.25  # a warmup ends before this share of a run
 NOTABLE = 1e-4  # one update in ten thousand is not worth a word
 LITTLE = 0.1  # a schedule that falls by less was meant for a longer run
-ROUNDING = 1e-12
 
 
 def starts_at_zero(run):
@@ -45,8 +44,11 @@ def over_early(run):
 
 
 def zero_at_the_end(run):
+    # what PyTorch keeps multiplying comes near 0 but for rounding
+    rounding = 1e-15 * run.peak if asked_as(run.scheduler) else 0
+
     def zero(lr):
-        return lr <= ROUNDING * run.peak
+        return lr <= rounding
 
     last = max((i for i, lr in enumerate(run.lrs) if not zero(lr)), default=-1)
     if not 0 <= last < len(run.lrs) - 1:
