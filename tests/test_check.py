@@ -294,7 +294,7 @@ TOO_SHORT = [
     ),
     (
         ramp(500, FactorScheduler(0.9, 1e-2, 0.5)),
-        ramp(500, FactorScheduler(0.9, 1e-2, 0.5, 235)),
+        ramp(505, FactorScheduler(0.995, 1e-2, 0.5)),  # its peak is one update
         BOOK,
         'FactorScheduler is over 38 updates after it begins, at update 500',
     ),
@@ -382,6 +382,12 @@ UP = [
         'The floor stop_factor_lr = 0.5 lies above base_lr = 0.1, the rate never decays',
     ),
     # rising again: once, and not by design
+    (
+        SequentialScheduler([*HALF_RUN, *HALF_RUN], [5, 10, 30]),
+        SequentialScheduler([*HALF_RUN, *HALF_RUN], [10, 20, 30]),
+        RUN,
+        'Rises again after epoch 9, from 0.1 to 0.5',
+    ),
     (
         SequentialScheduler(HALF_RUN + HALF_RUN[:1], [10, 20]),
         wave(30),  # one restart is one, too
@@ -788,6 +794,12 @@ def test_a_part_of_torch_in_the_wrong_unit(torch):
     (said,) = check(steps(7050, 5), **BOOK)
     assert said.startswith('LinearLR takes 5 of 9400 updates')
     assert check(steps(7050), **BOOK) == []
+    (said,) = check(steps(30, 60), 40)
+    assert said.startswith('The warmup is not over when the run ends')
+    optimizer = sgd(torch)
+    stable = schedules.ConstantLR(optimizer, 1.0), schedules.LinearLR(optimizer, 1, 0.1)
+    (said,) = check(schedules.SequentialLR(optimizer, [*stable], [80]), 40)
+    assert said.startswith('LinearLR would begin after 80 epochs, the run has 40')
 
 
 def test_what_a_function_in_torch_does_is_not_taken_for_a_warmup(torch):
@@ -835,7 +847,7 @@ def test_a_model_is_not_copied_to_check_its_scheduler(torch):
     optimizer = torch.optim.AdamW([weight], lr=0.5)
     weight.sum().backward()
     optimizer.step()
-    optimizer.state[weight]['exp_avg'] = weight
+    optimizer.state[weight]['exp_avg'] = Weight(torch.ones(1))
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
     assert check(scheduler, 40) == []
     assert (scheduler.last_epoch, optimizer.param_groups[0]['lr']) == (0, 0.5)

@@ -98,8 +98,13 @@ def _goes_round(run, after):
     if len(lengths) > 2 and not after[-1][2] and lengths[-1] < lengths[-2]:
         lengths.pop()  # the run cuts the last
     ratios = [b / a for a, b in zip(lengths, lengths[1:])]
-    return bool(ratios) and all(
-        0.8 < ratio < 4 and abs(ratio - ratios[0]) <= 0.2 * ratio for ratio in ratios
+    return (
+        bool(ratios)
+        and min(lengths) > 1
+        and all(
+            0.8 < ratio < 4 and abs(ratio - ratios[0]) <= 0.2 * ratio
+            for ratio in ratios
+        )
     )
 
 
@@ -114,9 +119,9 @@ def jumps_late(run):
     if not run.stretches or not run.stretches[0][2]:
         return ''
     i = run.stretches[0][0] + 1
-    t, single = _jump(run, i)
+    t, _ = _jump(run, i)
     low, high = run.rate(t - 1), run.rate(t)
-    if not single or t <= LATE * run.n or not 0 < 2 * low <= high:
+    if t <= LATE * run.n or not 0 < 2 * low <= high:
         return ''
     return (
         f'Jumps up after {run.share(t)}, from {low:.4g} to {high:.4g}: end a warmup '
