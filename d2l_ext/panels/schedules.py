@@ -98,15 +98,21 @@ def name_of(scheduler: object) -> str:
 
 def _describe(rates: np.ndarray, unit: str) -> str:
     start, end = rates[0], rates[-1]
-    if (rates == start).all():
+    # a mix of two equal rates may differ from them in the last digit
+    if _equal(rates, start).all():
         return f'constant at {start:.4g}'
-    peak = int(np.argmax(rates))
+    highest = rates.max()
+    peak = int(np.argmax(_equal(rates, highest)))
     parts = [f'starts at {start:.4g}', f'ends at {end:.4g}', f'mean {rates.mean():.4g}']
-    if rates[peak] > start:
-        parts.insert(1, f'peaks at {rates[peak]:.4g} in {unit} {peak}')
-    changes = int(np.flatnonzero(rates != end)[-1]) + 1
+    if peak:
+        parts.insert(1, f'peaks at {highest:.4g} in {unit} {peak}')
+    changes = int(np.flatnonzero(~_equal(rates, end))[-1]) + 1
     if changes < len(rates) - 1:
         share = f'{100 * changes / len(rates):.2g} %'
         parts.append(f'final rate reached after {changes} of {len(rates)} {unit}s')
         parts[-1] += f' ({share} of the run)'
     return ', '.join(parts)
+
+
+def _equal(rates: np.ndarray, lr: float) -> np.ndarray:
+    return np.abs(rates - lr) <= 1e-12 * lr

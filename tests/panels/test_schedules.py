@@ -5,7 +5,12 @@ import pytest
 
 from d2l_ext.panels import schedule_panel
 from d2l_ext.plan import Plan
-from d2l_ext.schedulers import CosineScheduler, SquareRootScheduler
+from d2l_ext.schedulers import (
+    CosineScheduler,
+    FactorScheduler,
+    SquareRootScheduler,
+    warmup_cosine,
+)
 
 
 @pytest.mark.parametrize(('steps', 'points'), [(3, 6), (1500, 4501)])
@@ -45,3 +50,19 @@ def test_a_scheduler_without_its_run_and_a_plan_with_another_are_refused():
         schedule_panel(SquareRootScheduler())
     with pytest.raises(ValueError, match=r"per must be left out .* got 'update'"):
         schedule_panel(Plan(SquareRootScheduler(), 3), per='update')
+
+
+def test_rounding_is_neither_a_peak_nor_a_change():
+    """Between two equal rates a schedule is flat, but for the last digit."""
+    note = schedule_panel(warmup_cosine(40, 0.01, 5, 0.01), 40).note
+    assert 'peaks at 0.01 in epoch 5,' in note
+    assert 'final rate reached after 5 of 40 epochs (12 % of the run)' in note
+    for scheduler in CosineScheduler(40, 0.3, 0.3), CosineScheduler(40, 0.07, 0.07):
+        assert schedule_panel(scheduler, 40).note == f'Constant at {scheduler(0)}.'
+
+
+def test_a_small_change_is_a_change():
+    tiny = FactorScheduler(0.1, 0, 1.0)
+    assert 'final rate' not in schedule_panel(tiny, 40).note
+    rising = schedule_panel(lambda t: 0.5 + 1e-9 * (t == 7), 10).note
+    assert 'peaks at 0.5 in epoch 7' in rising
