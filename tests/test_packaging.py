@@ -410,8 +410,9 @@ def test_the_wheel_carries_modules_and_data(tmp_path):
 
 def texts():
     """Yield the text files of the repository, not what programs leave among them."""
-    left = {'__pycache__', '.ipynb_checkpoints'}
-    for folder in ('.ci', '.github', 'benchmarks', 'd2l_ext', 'notebooks', 'tests'):
+    left = {'__pycache__', '.ipynb_checkpoints', 'node_modules', '.parts', 'build'}
+    folders = '.ci', '.github', 'benchmarks', 'd2l_ext', 'findings', 'notebooks'
+    for folder in (*folders, 'site', 'tests'):
         for path in sorted((ROOT / folder).rglob('*')):
             if path.is_file() and not left.intersection(path.parts):
                 yield path
