@@ -1,9 +1,7 @@
 """The best schedule of a noisy quadratic: which rates end a run at the smallest loss.
 
 The expected loss at the end is a smooth function of all the rates, and its gradient
-costs little more than the loss. The updates of one rate are one linear map, so all maps
-and their derivatives are computed side by side. One pass forwards through the maps then
-gives the moments on the way, one pass back what each of them adds to the final loss.
+costs little more than the loss (`_adjoint`): so the best rates are searched for downhill.
 """
 
 import math
@@ -13,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from d2l_ext.plan import whole_number
+from d2l_ext.theory._adjoint import loss_and_gradient, maps_of, passes_of, scale_of
+from d2l_ext.theory._minimise import minimise
 from d2l_ext.theory._moments import checked
 from d2l_ext.theory.quadratic import CURVATURES, expected_loss, stability_line
 
@@ -115,7 +115,7 @@ def optimal_rates(
         'start': start,
         'momentum': momentum,
         'batch_size': batch_size,
-        'scale': _scale(scale, num_rates),
+        'scale': scale_of(scale, num_rates),
     }
     line = stability_line(problem['curvatures'], momentum)
     lines = np.broadcast_to(line / problem['scale'], (num_rates,))
@@ -130,43 +130,6 @@ def optimal_rates(
     if non_increasing:
         lrs = _non_increasing(lrs, caps, problem)
     return Optimum(lrs, _loss(lrs, problem), problem)
-
-
-def loss_and_gradient(
-    lrs: np.ndarray,
-    updates: int = 1,
-    curvatures: np.ndarray = CURVATURES,
-    noise: float = 0.1,
-    start: float = 1.0,
-    momentum: float = 0.0,
-    batch_size: int = 1,
-    scale: float | np.ndarray = 1.0,
-) -> tuple[float, np.ndarray]:
-    """Return the expected loss at the end, and its derivative by each rate, as `lrs`.
-
-    The arguments are those of `expected_loss`. In one direction, z = (E[x^2], E[x v],
-    E[v^2], 1) turns into T_k z under the updates with rate k. The loss at the end is
-    a z with a = (s h / 2, 0, 0, 0), so its derivative by lr_k is a_k (dT_k / dlr_k)
-    z_k with z_k the moments before, and a_k = a T_K ... T_(k+1) from the pass back,
-    the adjoint. Each direction adds its own.
-
-    Raises ValueError as `expected_loss` does, but for a rate below 0.
-
-    >>> loss, gradient = loss_and_gradient([0.5, 0.5], curvatures=[1.0], noise=0)
-    >>> loss, gradient.round(6).tolist()
-    (0.03125, [-0.125, -0.125])
-
-    Source: Griewank and Walther (2008) for the adjoint; Squire and Trapp (1998) for
-    the derivative of T from a complex step.
-    """
-    lrs = np.asarray(lrs, dtype=float)
-    h = checked(curvatures, momentum, batch_size)
-    scale = np.broadcast_to(_scale(scale, len(lrs)), lrs.shape)
-    problem = updates, h, noise**2 / batch_size, momentum, scale
-    maps, derivatives = _maps(lrs, *problem)
-    before, after = _passes(maps, h, start, scale)
-    gradient = (after @ derivatives @ before).sum(axis=(1, 2, 3))
-    return float((after[-1] @ maps[-1] @ before[-1]).sum()), gradient
 
 
 def greedy_rates(
@@ -199,7 +162,7 @@ def greedy_rates(
     s2 = noise**2 / batch_size
     moments = np.full(h.shape, float(start) ** 2)
     lrs = np.zeros(num_updates)
-    scales = np.broadcast_to(_scale(scale, num_updates), lrs.shape)
+    scales = np.broadcast_to(scale_of(scale, num_updates), lrs.shape)
     for k, s in enumerate(scales):
         gain = h**2 @ moments
         if gain > 0:  # nothing is left to gain at the minimum
@@ -259,57 +222,6 @@ def averaged_loss(
         losses = np.asarray(squares @ h / 2 / last**2)
     losses[~(losses < 1e12)] = np.inf
     return losses
-
-
-def _scale(scale, count):
-    scale = np.asarray(scale, dtype=float)
-    if scale.shape not in ((), (count,)) or not np.all(scale > 0):
-        raise ValueError(
-            f'scale must be a number above 0, or one for each of the {count} rates, got '
-            f'{scale!r:.80}'
-        )
-    return scale
-
-
-def _maps(lrs, updates, h, s2, momentum, scale):
-    """Return the matrix of each rate's updates in each direction, and its derivative.
-
-    Their shape is (len(lrs), len(h), n, n). n = 4 is for (E[x^2], E[x v], E[v^2], 1),
-    n = 2 for (E[x^2], 1): all that is needed without momentum. A complex step
-    differentiates the power too, and is exact: what rounds is of its square.
-    """
-    tiny = 1e-100
-    lr = lrs + 1j * tiny
-    slope = np.multiply.outer(lr * scale, h)
-    q = np.multiply.outer(lr**2 * scale, h * s2)
-    p, b = 1 - slope, momentum
-    size = 4 if b else 2
-    step = np.zeros((*slope.shape, size, size), dtype=complex)
-    step[..., 0, 0], step[..., -1, -1] = p**2, 1
-    step[..., :-1, -1] = q[..., None]
-    if b:  # v <- b v - slope x + noise, x <- x + v
-        bb = np.full(slope.shape, b**2)
-        rows = [
-            [p**2, 2 * b * p, bb],
-            [-slope * p, b * (p - slope), bb],
-            [slope**2, -2 * b * slope, bb],
-        ]
-        step[..., :3, :3] = np.moveaxis(np.array(rows), (0, 1), (-2, -1))
-    step = np.linalg.matrix_power(step, updates)
-    return step.real.copy(), step.imag / tiny
-
-
-def _passes(maps, h, start, scale):
-    """Return the moments before each map, and what those after it add to the loss."""
-    count, directions, size, _ = maps.shape
-    before = np.zeros((count, directions, size, 1))
-    before[0, :, 0], before[0, :, -1] = float(start) ** 2, 1
-    after = np.zeros((count, directions, 1, size))
-    after[-1, :, 0, 0] = scale[-1] * h / 2
-    for k in range(1, count):
-        np.matmul(maps[k - 1], before[k - 1], out=before[k])
-        np.matmul(after[-k], maps[-k], out=after[-k - 1])
-    return before, after
 
 
 def _loss(lrs, problem):
@@ -376,13 +288,13 @@ def _best_jump(lrs, caps, problem):
     h, scale = problem['curvatures'], np.broadcast_to(problem['scale'], lrs.shape)
     s2 = problem['noise'] ** 2 / problem['batch_size']
     others = problem['updates'], h, s2, problem['momentum'], scale
-    maps, _ = _maps(lrs, *others)
-    before, after = _passes(maps, h, problem['start'], scale)
+    maps, _ = maps_of(lrs, *others)
+    before, after = passes_of(maps, h, problem['start'], scale)
     best, jump = math.inf, lrs
     for share in np.logspace(-6, 0, 25):
         values = share * np.minimum(caps, 1e3 * lrs.max())
         with np.errstate(over='ignore', invalid='ignore'):
-            maps, _ = _maps(values, *others)
+            maps, _ = maps_of(values, *others)
             losses = (after @ maps @ before).sum(axis=(1, 2, 3))
         k = np.where(np.isfinite(losses), losses, np.inf).argmin()
         if losses[k] < best:
@@ -423,59 +335,5 @@ def _descent(lrs, caps, problem, iterations=300, non_increasing=False):
 
     if non_increasing:
         falls = np.minimum(np.diff(first - top, prepend=0), 0)
-        return rates(_minimise(objective, falls, 0.0, iterations))
-    return rates(_minimise(objective, first, top, iterations))
-
-
-def _minimise(objective, y, top, iterations):
-    """Return y <= top from where no step leads down: a projected L-BFGS.
-
-    What is at its bound and would rise stays there; for the rest, the last steps and
-    the changes of the gradient tell the curvature.
-    """
-    value, gradient = objective(y)
-    steps, changes = [], []
-    idle = 0
-    for _ in range(iterations):
-        free = (y < top) | (gradient > 0)
-        direction = -np.where(free, _times_inverse(gradient * free, steps, changes), 0)
-        if not direction @ gradient < 0:
-            break
-        direction *= min(1, 2 / np.abs(direction).max())  # at most e^2 times the rate
-        for halvings in range(40):
-            there = np.minimum(y + direction * 0.5**halvings, top)
-            below, gradient_there = objective(there)
-            step = there - y
-            if below <= value + 1e-4 * min(gradient @ step, 0):
-                break
-        else:
-            if not steps:
-                break
-            steps, changes = [], []
-            continue
-        change = gradient_there - gradient
-        if step @ change > 1e-12 * np.sqrt((step @ step) * (change @ change)):
-            steps, changes = [*steps[-29:], step], [*changes[-29:], change]
-        idle = idle + 1 if value - below < 1e-11 else 0
-        y, value, gradient = there, below, gradient_there
-        if idle == 3:
-            break
-    return y
-
-
-def _times_inverse(vector, steps, changes):
-    """Return the inverse Hessian times `vector`, where `vector` is not 0."""
-    free = vector != 0
-    vector = vector.copy()
-    shares = []
-    pairs = [(s * free, c * free) for s, c in zip(steps, changes)]
-    pairs = [(s, c, s @ c) for s, c in pairs if s @ c > 1e-12 * (c @ c)]
-    for s, c, product in reversed(pairs):
-        shares.append(s @ vector / product)
-        vector -= shares[-1] * c
-    if pairs:
-        s, c, product = pairs[-1]
-        vector *= product / (c @ c)
-    for (s, c, product), share in zip(pairs, reversed(shares)):
-        vector += (share - c @ vector / product) * s
-    return vector
+        return rates(minimise(objective, falls, 0.0, iterations))
+    return rates(minimise(objective, first, top, iterations))
