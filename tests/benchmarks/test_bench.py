@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import __main__ as bench
+from benchmarks import measure as bench
 from benchmarks.table import table
 
 ROOT = Path(__file__).parents[2]
