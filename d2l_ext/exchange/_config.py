@@ -1,0 +1,5 @@
+"""."""
+
+
+def read(obj, *rest):
+    raise ValueError("not yet")
