@@ -50,31 +50,6 @@ class Shifted:
 
 
 @dataclass(frozen=True)
-class Over:
-    """A ramp from `begin_lr` towards `peak`, laid over a schedule that runs below it.
-
-    For t < warmup_steps: begin_lr + (peak - begin_lr) t / warmup_steps, then
-    scheduler(t). The schedule is joined where it has come to by then.
-
-    >>> over = Over(PolyScheduler(10, 1.0, 1), warmup_steps=4, begin_lr=0.0, peak=1.0)
-    >>> [over(t) for t in (0, 2, 5)]
-    [0.0, 0.5, 0.5]
-
-    Source: timm's `warmup_prefix=False`.
-    """
-
-    scheduler: Scheduler
-    warmup_steps: float
-    begin_lr: float
-    peak: float
-
-    def __call__(self, t: float) -> float:
-        if t >= self.warmup_steps:
-            return self.scheduler(t)
-        return self.begin_lr + (self.peak - self.begin_lr) * t / self.warmup_steps
-
-
-@dataclass(frozen=True)
 class Product:
     """The product of what several schedulers say at t.
 

@@ -71,7 +71,7 @@ def schedule(
     """
     if isinstance(obj, (Plan, Scheduler)):
         return plan_of(obj, num_epochs, per or 'epoch', batches_per_epoch)
-    if isinstance(obj, (str, Mapping, list, tuple)):
+    if isinstance(obj, (str, Mapping, list)):
         return _config.read(obj, num_epochs, per, batches_per_epoch, base_lr)
     library = _library(obj)
     if library:

@@ -4,13 +4,15 @@ import math
 
 import pytest
 
-pytest.importorskip('mxnet')
-import d2l_ext.mxnet  # noqa: F401, E402, I001 - MXNet needs its help
-from mxnet import gluon, lr_scheduler as mx, optimizer  # noqa: E402
+pytest.importorskip('d2l_ext.mxnet', exc_type=ImportError)
 
-from d2l_ext.exchange.code import code  # noqa: E402
-from d2l_ext.exchange.read import schedule  # noqa: E402
-from d2l_ext.schedulers import CosineScheduler  # noqa: E402
+# after the finder that d2l_ext.mxnet installs
+from mxnet import autograd, gluon, np, optimizer
+from mxnet import lr_scheduler as mx
+
+from d2l_ext.exchange.code import code
+from d2l_ext.exchange.read import schedule
+from d2l_ext.schedulers import CosineScheduler
 
 N = 60
 WARM = {'warmup_steps': 7, 'warmup_begin_lr': 0.05}
@@ -67,7 +69,7 @@ def test_a_rate_that_the_optimizer_has_overwritten_is_the_one_in_use():
     twin = mx.FactorScheduler(7, 0.5, 1e-3, 0.5, **WARM)
     twin.base_lr = 0.1
     read = schedule(scheduler, N).rates().tolist()
-    assert read == close(asked(twin))
+    assert read[:20] == close(asked(twin, 20))
     assert schedule(twin, N).rates().tolist() == close(read)
 
 
@@ -102,8 +104,6 @@ def test_a_trainer_asks_as_the_plan_says():
     net.initialize()
     scheduler = mx.CosineScheduler(5, 0.5)
     trainer = gluon.Trainer(net.collect_params(), 'sgd', {'lr_scheduler': scheduler})
-    from mxnet import autograd, np
-
     rates = []
     for _ in range(5):
         with autograd.record():
