@@ -77,7 +77,9 @@ class RunningProduct:
 
     function: Callable[[int], float]
     # what has been asked for, so that a run of n costs n multiplications
-    _cache: list[float] = field(default_factory=lambda: [1.0], compare=False, repr=False)
+    _cache: list[float] = field(
+        default_factory=lambda: [1.0], compare=False, repr=False
+    )
 
     def __call__(self, t: float) -> float:
         products = self._cache

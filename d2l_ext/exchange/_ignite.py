@@ -83,11 +83,15 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
         # of its one group alone; the other rates are not its own
         if len(schedulers) == 1:
             return schedulers, None
-        raise ValueError(f'{name} must set the rate of every parameter group to be read')
+        raise ValueError(
+            f'{name} must set the rate of every parameter group to be read'
+        )
     return schedulers, None
 
 
-def _read(obj: Any, group: int, base_lr: float | None, nested: bool) -> Scheduler | None:
+def _read(
+    obj: Any, group: int, base_lr: float | None, nested: bool
+) -> Scheduler | None:
     """Return the schedule of a group, None where it is not scheduled."""
     name = type(obj).__name__
     if name == 'ParamGroupScheduler':
@@ -108,7 +112,9 @@ def _read(obj: Any, group: int, base_lr: float | None, nested: bool) -> Schedule
         return PiecewiseLinearScheduler(list(zip(obj.milestones, obj.values)))
     if name in ('LinearCyclicalScheduler', 'CosineAnnealingScheduler'):
         return _read_cycles(obj)
-    raise ValueError(f'{name} is not one that can be read: give its rate as a function of t')
+    raise ValueError(
+        f'{name} is not one that can be read: give its rate as a function of t'
+    )
 
 
 def _read_concat(obj: Any, group: int, base_lr: float | None) -> Scheduler | None:

@@ -149,7 +149,9 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
     found = None
     if own and reader:
         settings = {
-            key: value if isinstance(value, (str, bool, list, type(None))) else number(value)
+            key: value
+            if isinstance(value, (str, bool, list, type(None)))
+            else number(value)
             for key, value in obj.get_config().items()
         }
         try:
@@ -218,7 +220,9 @@ def _read_cosine(s: dict[str, Any]) -> Scheduler:
     if peak is None or warmup <= 0:
         return decay
     if first > top:
-        return SequentialScheduler([PolyScheduler(warmup, first, 1, top), decay], [warmup])
+        return SequentialScheduler(
+            [PolyScheduler(warmup, first, 1, top), decay], [warmup]
+        )
     return WarmupScheduler(decay, warmup, first)
 
 

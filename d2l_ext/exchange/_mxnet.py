@@ -158,7 +158,9 @@ def _read_multi_factor(obj: Any) -> Scheduler:
 
 
 def _read_poly(obj: Any) -> Scheduler:
-    return _after(obj, PolyScheduler(_length(obj), obj.base_lr_orig, obj.power, obj.final_lr))
+    return _after(
+        obj, PolyScheduler(_length(obj), obj.base_lr_orig, obj.power, obj.final_lr)
+    )
 
 
 def _read_cosine(obj: Any) -> Scheduler:

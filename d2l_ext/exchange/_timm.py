@@ -134,7 +134,9 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
     """
     name = type(obj).__name__
     if not hasattr(obj, 'base_values'):
-        raise ValueError(f'{name} cannot be read: give one of the classes of timm.scheduler')
+        raise ValueError(
+            f'{name} cannot be read: give one of the classes of timm.scheduler'
+        )
     if obj.param_group_field != 'lr':
         raise ValueError(
             f"param_group_field must be 'lr' to be read, got {obj.param_group_field!r}"
@@ -189,7 +191,9 @@ def _warm(obj: Any, decay: Scheduler, lr: float, scale: float) -> Scheduler:
         decay = later(decay, steps)
     if begin_lr <= peak == decay(0):
         return WarmupScheduler(decay, steps, begin_lr)
-    return SequentialScheduler([PolyScheduler(steps, begin_lr, 1, peak), decay], [steps])
+    return SequentialScheduler(
+        [PolyScheduler(steps, begin_lr, 1, peak), decay], [steps]
+    )
 
 
 def _read_step(obj: Any, lr: float, scale: float) -> Scheduler | None:

@@ -233,7 +233,9 @@ def _read(
     if reader is None or not type(obj).__module__.startswith('torch.'):
         remedy = 'give its rate as a function of t'
         if name == 'SWALR':
-            remedy = 'it begins at the rate that another schedule has come to; ' + remedy
+            remedy = (
+                'it begins at the rate that another schedule has come to; ' + remedy
+            )
         raise ValueError(f'{name} is not one that can be read: {remedy}')
     if name == 'ReduceLROnPlateau':
         return _read_plateau(obj, group, base_lr)
@@ -328,7 +330,9 @@ def _read_one_cycle(obj: Any, group: int) -> Scheduler:
     begin: float = 0
     answered: float = 0  # up to here by the phases so far
     for phase in obj._schedule_phases:
-        end, start_lr, end_lr = (phase[key] for key in ('end_step', 'start_lr', 'end_lr'))
+        end, start_lr, end_lr = (
+            phase[key] for key in ('end_step', 'start_lr', 'end_lr')
+        )
         if end == begin or end == 0:
             raise ValueError(
                 f'total_steps and pct_start leave no step for a phase of OneCycleLR, '
@@ -371,7 +375,11 @@ def _read_sequential(obj: Any, group: int) -> Scheduler:
     parts = obj._schedulers
     for i, part in enumerate(parts):
         name = type(part).__name__
-        if name == 'SequentialLR' or i and name in ('ChainedScheduler', 'MultiplicativeLR'):
+        if (
+            name == 'SequentialLR'
+            or i
+            and name in ('ChainedScheduler', 'MultiplicativeLR')
+        ):
             raise ValueError(
                 f'{name} is part {i} of a SequentialLR, where PyTorch cannot begin it '
                 'at its milestone: put its parts into one SequentialLR'

@@ -29,7 +29,9 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
     reason = 'it follows the losses of a run by a rule of its own'
     if name != 'GreedyLR':
         reason = 'it is not one of the schedules that get_scheduler returns'
-    raise ValueError(f'{name} cannot be read: {reason}; give its rate as a function of t')
+    raise ValueError(
+        f'{name} cannot be read: {reason}; give its rate as a function of t'
+    )
 
 
 def scheduler(function: Callable, lr: float) -> Scheduler | None:
@@ -84,6 +86,60 @@ def _class(name: str, settings: Mapping[str, Any], lr: float) -> Scheduler | Non
     return None
 
 
+def named(
+    name: str, lr: float, warmup: int, length: int, more: Mapping[str, Any]
+) -> Scheduler:
+    """Return the schedule that training arguments name, warmup and length in updates.
+
+    Raises ValueError for a name or for settings that no class of ours says.
+
+    Source: transformers 5.24, `get_scheduler`.
+    """
+    settings: dict[str, Any] = {
+        'num_warmup_steps': warmup,
+        'num_training_steps': length,
+        'lr_init': lr,
+        **more,
+    }
+    cosine = '_get_cosine_schedule_with_warmup_lr_lambda'
+    functions = {
+        'constant': '_get_constant_lambda',
+        'constant_with_warmup': '_get_constant_schedule_with_warmup_lr_lambda',
+        'linear': '_get_linear_schedule_with_warmup_lr_lambda',
+        'cosine': cosine,
+        'cosine_with_min_lr': cosine,
+        'cosine_with_restarts': (
+            '_get_cosine_with_hard_restarts_schedule_with_warmup_lr_lambda'
+        ),
+        'polynomial': '_get_polynomial_decay_schedule_with_warmup_lr_lambda',
+        'warmup_stable_decay': '_get_wsd_scheduler_lambda',
+    }
+    if name == 'cosine_with_restarts':
+        settings.setdefault('num_cycles', 1)
+    if name == 'polynomial':
+        settings = {'lr_end': 1e-7, 'power': 1.0, **settings}
+    if name == 'cosine_with_min_lr' and settings.get('min_lr') is not None:
+        settings['min_lr_rate'] = settings['min_lr'] / lr
+    if name == 'warmup_stable_decay':
+        settings = {
+            'warmup_type': 'linear',
+            'decay_type': 'cosine',
+            'min_lr_ratio': 0,
+            'num_cycles': 0.5,
+            **settings,
+        }
+        decay = settings['num_decay_steps']
+        settings.setdefault('num_stable_steps', length - warmup - decay)
+    found = _class(functions[name], settings, lr) if name in functions else None
+    if found is None:
+        raise ValueError(
+            f'lr_scheduler_type must be one of {", ".join(functions)} to be read from a '
+            f'config, got {name!r} with {dict(more)!r}: build it with get_scheduler and '
+            'give the object'
+        )
+    return found
+
+
 def _stable(settings: Mapping[str, Any], lr: float) -> Scheduler | None:
     warmup, stable, decay = (
         settings[f'num_{part}_steps'] for part in ('warmup', 'stable', 'decay')
@@ -112,7 +168,10 @@ def _equal(
     end = 10 + sum(
         value for key, value in settings.items() if key.startswith('num_') and value
     )
-    times = {*range(min(int(end), 2000)), *range(0, int(1.2 * end), 1 + int(end) // 2000)}
+    times = {
+        *range(min(int(end), 2000)),
+        *range(0, int(1.2 * end), 1 + int(end) // 2000),
+    }
     return all(
         math.isclose(found(t), lr * function(t), rel_tol=1e-10, abs_tol=1e-15 * lr)
         for t in times

@@ -138,7 +138,9 @@ def _chosen(schedulers: list[Scheduler], group: int | None) -> Scheduler:
     n = len(schedulers)
     if group is None:
         if any(other != schedulers[0] for other in schedulers):
-            firsts = ', '.join(f'{_first(s)} in group {i}' for i, s in enumerate(schedulers))
+            firsts = ', '.join(
+                f'{_first(s)} in group {i}' for i, s in enumerate(schedulers)
+            )
             raise ValueError(
                 f'group must be 0 to {n - 1}, as the {n} parameter groups have '
                 f'different rates, at first {firsts}'

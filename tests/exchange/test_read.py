@@ -166,7 +166,9 @@ def test_every_parameter_group_is_seen():
     with pytest.raises(ValueError, match='0.5 in group 0, 0.05 in group 1'):
         schedule(scheduler, N)
     for group in range(2):
-        rates = schedule(lrs.StepLR(optimizer(0.5, 0.05), 7, 0.3), N, group=group).rates()
+        rates = schedule(
+            lrs.StepLR(optimizer(0.5, 0.05), 7, 0.3), N, group=group
+        ).rates()
         scheduler = lrs.StepLR(optimizer(0.5, 0.05), 7, 0.3)
         assert rates.tolist() == close(stepped(scheduler, group=group))
     with pytest.raises(ValueError, match='group must be 0 to 1, got 2'):
@@ -302,7 +304,9 @@ def test_a_schedule_of_ours_is_its_plan():
     plan = Plan(CosineScheduler(40), 40)
     assert schedule(plan) is plan
     assert schedule(CosineScheduler(40), 40) == plan
-    assert isinstance(schedule(CASES['OneCycleLR'](optimizer()), N).scheduler, SequentialScheduler)
+    assert isinstance(
+        schedule(CASES['OneCycleLR'](optimizer()), N).scheduler, SequentialScheduler
+    )
 
 
 def test_the_length_of_the_run_is_asked_for():

@@ -68,7 +68,9 @@ def test_the_settings_of_keras_are_said_by_classes(name):
     assert 'Called' not in repr(schedule(CASES[name](), N).scheduler)
 
 
-@pytest.mark.parametrize('name', ['exponential in steps', 'polynomial', 'warmup cosine'])
+@pytest.mark.parametrize(
+    'name', ['exponential in steps', 'polynomial', 'warmup cosine']
+)
 def test_a_keras_schedule_read_and_written_again_gives_the_same_rates(name):
     obj, space = CASES[name](), {}
     plan = schedule(obj, 6, batches_per_epoch=10)

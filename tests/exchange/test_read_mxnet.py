@@ -87,7 +87,8 @@ def test_what_cannot_be_read_from_mxnet_says_why(reason, scheduler):
 
 
 @pytest.mark.parametrize(
-    'name', ['Factor', 'Factor under a warmup', 'MultiFactor after', 'Poly', 'Cosine after']
+    'name',
+    ['Factor', 'Factor under a warmup', 'MultiFactor after', 'Poly', 'Cosine after'],
 )
 def test_an_mxnet_schedule_read_and_written_again_gives_the_same_rates(name):
     space = {}

@@ -37,8 +37,12 @@ CASES = {
     'exponential in steps': lambda: optax.exponential_decay(0.5, 7, 0.5, 5, True),
     'exponential floor': lambda: optax.exponential_decay(0.5, 9, 0.5, end_value=0.1),
     'exponential below': lambda: optax.exponential_decay(0.5, 9, 0.5, end_value=0.6),
-    'piecewise constant': lambda: optax.piecewise_constant_schedule(0.5, {20: 0.1, 40: 0.1}),
-    'piecewise unequal': lambda: optax.piecewise_constant_schedule(0.5, {0: 0.5, 9: 3.0}),
+    'piecewise constant': lambda: optax.piecewise_constant_schedule(
+        0.5, {20: 0.1, 40: 0.1}
+    ),
+    'piecewise unequal': lambda: optax.piecewise_constant_schedule(
+        0.5, {0: 0.5, 9: 3.0}
+    ),
     'piecewise nothing': lambda: optax.piecewise_constant_schedule(0.5),
     'linear between': lambda: optax.piecewise_interpolate_schedule(
         'linear', 0.1, {10: 5.0, 50: 0.1}
@@ -47,7 +51,9 @@ CASES = {
         'cosine', 0.1, {10: 5.0, 50: 0.1}
     ),
     'linear one cycle': lambda: optax.linear_onecycle_schedule(50, 0.5),
-    'linear one cycle without a start': lambda: optax.linear_onecycle_schedule(50, 0.5, 0.0),
+    'linear one cycle without a start': lambda: optax.linear_onecycle_schedule(
+        50, 0.5, 0.0
+    ),
     'cosine one cycle': lambda: optax.cosine_onecycle_schedule(50, 0.5),
     'warmup constant': lambda: optax.warmup_constant_schedule(0.1, 0.5, 10),
     'warmup cosine': lambda: optax.warmup_cosine_decay_schedule(0.0, 0.5, 10, 50, 0.01),
@@ -87,12 +93,16 @@ def test_what_optax_closes_over_is_said_by_classes(name):
     assert 'Called' not in repr(schedule(CASES[name](), N).scheduler)
 
 
-@pytest.mark.parametrize('name', ['polynomial', 'exponential in steps', 'warmup cosine', 'restarts'])
+@pytest.mark.parametrize(
+    'name', ['polynomial', 'exponential in steps', 'warmup cosine', 'restarts']
+)
 def test_an_optax_schedule_read_and_written_again_gives_the_same_rates(name):
     function, space = CASES[name](), {}
     plan = schedule(function, 6, batches_per_epoch=10)
     exec(code(plan, 'optax'), space)  # noqa: S102
-    assert space['rates'] == pytest.approx([float(function(t)) for t in range(N)], rel=1e-9)
+    assert space['rates'] == pytest.approx(
+        [float(function(t)) for t in range(N)], rel=1e-9
+    )
     again = schedule(space['schedule'], 6, batches_per_epoch=10)
     assert again.rates().tolist() == pytest.approx(plan.rates().tolist(), rel=1e-9)
 

@@ -57,7 +57,9 @@ def stepped(scheduler, group=0):
 def test_a_transformers_schedule_gives_the_same_rate_at_every_update(case):
     plan = schedule(build(*case), 7, 'update', 10)
     scheduler = build(*case)
-    assert plan.rates().tolist() == pytest.approx(stepped(scheduler), rel=1e-9, abs=1e-15)
+    assert plan.rates().tolist() == pytest.approx(
+        stepped(scheduler), rel=1e-9, abs=1e-15
+    )
     assert schedule(scheduler, 7, 'update', 10) == plan or case in CALLED
     assert isinstance(plan.scheduler, LambdaScheduler) == (case in CALLED)
 
