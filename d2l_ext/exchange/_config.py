@@ -234,7 +234,7 @@ def _read_timm(
             if by_share
             else decay * unit
         )
-        decay = int(round(decay))
+        decay = round(decay)
     settings: dict[str, Any] = {
         'warmup_t': warmup,
         'warmup_lr_init': s.warmup_lr,

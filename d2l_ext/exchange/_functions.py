@@ -5,7 +5,7 @@ that two schedules read from two equal objects are equal.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,7 +165,7 @@ def later(scheduler: Scheduler, by: float) -> Scheduler:
     return of(Shifted(s, by))
 
 
-def levels(times: list[float], rates: list[float]) -> Scheduler:
+def levels(times: Sequence[float], rates: Sequence[float]) -> Scheduler:
     """Return the rates one after the other, each from its time on; `times` from rates[1].
 
     >>> levels([5], [0.1, 0.5])(5)

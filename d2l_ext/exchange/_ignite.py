@@ -120,8 +120,9 @@ def _read(
 def _read_concat(obj: Any, group: int, base_lr: float | None) -> Scheduler | None:
     if any(duration < 1 for duration in obj.durations):
         raise ValueError(f'durations must be >= 1 to be read, got {obj.durations!r}')
-    parts = [_read(part, group, base_lr, nested=True) for part in obj.schedulers]
-    if not all(parts):
+    found = [_read(part, group, base_lr, nested=True) for part in obj.schedulers]
+    parts = [part for part in found if part]
+    if len(parts) < len(found):
         return None
     times = [sum(obj.durations[: i + 1]) for i in range(len(obj.durations))]
     return SequentialScheduler(parts, times)

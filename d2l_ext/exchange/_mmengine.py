@@ -255,7 +255,7 @@ def _class(replay: Replay) -> Scheduler | None:
             )
         else:
             return None
-        if len({*times}) < len(times) or times and times[0] <= start:
+        if len({*times}) < len(times) or (times and times[0] <= start):
             return None
         decay = MultiFactorScheduler(
             [t - start for t in times], rule.get('gamma', 0.1), lr

@@ -195,7 +195,7 @@ def _steps(first: float, scales: dict[float, Any]) -> Scheduler:
     times = [time for time, _ in pairs]
     factors = {scale for _, scale in pairs}
     if len(factors) == 1 and 0 < min(factors) <= 1:
-        return MultiFactorScheduler(times, *factors, first)
+        return MultiFactorScheduler(times, min(factors), first)
     rates = [first]
     for _, scale in pairs:
         rates.append(rates[-1] * scale)

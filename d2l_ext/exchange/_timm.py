@@ -213,7 +213,7 @@ def _read_multi_step(obj: Any, lr: float, scale: float) -> Scheduler:
     if len({*times}) == len(times):
         decay: Scheduler = MultiFactorScheduler(times, obj.decay_rate, rates[0])
     else:
-        last = {time: rate for time, rate in zip(times, rates[1:])}
+        last = dict(zip(times, rates[1:]))
         decay = levels([*last], [rates[0], *last.values()])
     return _warm(obj, decay, lr, scale)
 
@@ -225,7 +225,7 @@ def _read_cosine(obj: Any, lr: float, scale: float) -> Scheduler | None:
     decay: Scheduler = CosineScheduler(length, top, low)
     if obj.cycle_limit > 1:
         # its cycles shrink the rate, ours the height over final_lr
-        if obj.cycle_mul != 1 or low and obj.cycle_decay != 1:
+        if obj.cycle_mul != 1 or (low and obj.cycle_decay != 1):
             return None
         cycles = CosineRestartsScheduler(length, top, low, 1, obj.cycle_decay)
         end = length * obj.cycle_limit

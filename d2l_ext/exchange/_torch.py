@@ -195,17 +195,26 @@ def _torch_one_cycle(up, down):
 def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str | None]:
     """Return the scheduler of each parameter group, and no unit: PyTorch knows none.
 
+    What transformers' `get_scheduler` returned counts updates.
+
     Raises ValueError for a class that is not PyTorch's own, for what has no rate before
     the run (SWALR), for chains whose parts overwrite each other, and where the rate that
     the object gave last is not the one that its attributes say.
 
     Source: `torch.optim.lr_scheduler`, PyTorch 2.13.
     """
+    if not hasattr(obj, 'optimizer'):
+        raise ValueError(
+            f'{type(obj).__name__} cannot be read: give the scheduler that was built '
+            'on the optimizer'
+        )
     groups = range(len(obj.optimizer.param_groups))
     schedulers = [_read(obj, group, base_lr) for group in groups]
     for group, scheduler in enumerate(schedulers):
         _agrees(obj, group, scheduler)
-    return schedulers, None
+    functions = getattr(obj, 'lr_lambdas', [None])
+    of_updates = all(_transformers.known(function) for function in functions)
+    return schedulers, 'update' if of_updates else None
 
 
 def _agrees(obj: Any, group: int, scheduler: Scheduler) -> None:
@@ -322,7 +331,7 @@ def _read_cyclic(obj: Any, lr: float, group: int) -> Scheduler:
 
 def _read_one_cycle(obj: Any, group: int) -> Scheduler:
     rates = obj.optimizer.param_groups[group]
-    kind = CosineScheduler
+    kind: Any = CosineScheduler
     if obj._anneal_func_type == 'linear':
         kind = PolyScheduler
     parts: list[Scheduler] = []
@@ -375,10 +384,8 @@ def _read_sequential(obj: Any, group: int) -> Scheduler:
     parts = obj._schedulers
     for i, part in enumerate(parts):
         name = type(part).__name__
-        if (
-            name == 'SequentialLR'
-            or i
-            and name in ('ChainedScheduler', 'MultiplicativeLR')
+        if name == 'SequentialLR' or (
+            i and name in ('ChainedScheduler', 'MultiplicativeLR')
         ):
             raise ValueError(
                 f'{name} is part {i} of a SequentialLR, where PyTorch cannot begin it '
@@ -439,7 +446,7 @@ def _read_restarts(obj: Any, lr: float) -> Scheduler:
     return CosineRestartsScheduler(obj.T_0, lr, number(obj.eta_min), obj.T_mult)
 
 
-_READ = {
+_READ: dict[str, Any] = {
     'LambdaLR': _read_lambda,
     'MultiplicativeLR': _read_multiplicative,
     'StepLR': _read_step,

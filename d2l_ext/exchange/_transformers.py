@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -41,14 +40,11 @@ def scheduler(function: Callable, lr: float) -> Scheduler | None:
 
     Source: transformers 5.24, `optimization.py`.
     """
+    if not known(function):
+        return None
     name, settings = getattr(function, '__name__', ''), {}
     if isinstance(function, partial):
         name, settings = function.func.__name__, function.keywords
-        if function.args:
-            return None
-    origin = getattr(function, 'func', function)
-    if not str(getattr(origin, '__module__', '')).startswith('transformers.'):
-        return None
     try:
         found = _class(name, settings, lr)
     except (KeyError, ValueError):  # a setting that our classes do not take
@@ -56,6 +52,12 @@ def scheduler(function: Callable, lr: float) -> Scheduler | None:
     if found and _equal(found, function, lr, settings):
         return found
     return None
+
+
+def known(function: Any) -> bool:
+    """Return whether a function is one that `get_scheduler` uses."""
+    origin = getattr(function, 'func', function)
+    return str(getattr(origin, '__module__', '')).startswith('transformers.')
 
 
 def _class(name: str, settings: Mapping[str, Any], lr: float) -> Scheduler | None:

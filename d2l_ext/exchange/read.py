@@ -53,10 +53,11 @@ def schedule(
     JSON. The plan gives the rate of every update, also after the planned end.
 
     `num_epochs`: the length of the run; some configs say it. `per`: 'epoch' or 'update',
-    what the object counts. It need not be given where the library knows: optax, Keras,
-    timm, MXNet, transformers' and DeepSpeed's configs; a PyTorch object is taken to be
-    stepped once an epoch. `group`: which parameter group, where they have different
-    rates. `base_lr`: the optimizer's rate, where neither object nor config says it.
+    what t counts. Left out, it is what the library counts (updates in optax, Keras,
+    transformers and DeepSpeed; timm's objects and all configs say it), else the epoch:
+    objects of PyTorch, MXNet and ignite do not know. `group`: which parameter group,
+    where they have different rates. `base_lr`: the optimizer's rate, where neither
+    object nor config says it.
 
     >>> schedule({'sched': 'step', 'lr': 0.5, 'decay_epochs': 10, 'epochs': 40,
     ...           'warmup_epochs': 0}).scheduler
@@ -78,7 +79,9 @@ def schedule(
         schedulers, counted = READERS[library](obj, base_lr)
     else:
         schedulers, counted = [_function(obj)], None
-    if per and counted and per != counted:
+    # a function of a count may be asked with epochs: `code` writes that, too
+    free = library in ('optax', 'keras', 'torch') and counted == 'update'
+    if per and counted and per != counted and not free:
         raise ValueError(
             f'per must be {counted!r} or left out, as {_name(obj)} counts so, got {per!r}'
         )

@@ -1,10 +1,13 @@
 """What is read from an object of another library gives the rates that it gives."""
 
 import copy
+import gc
 import math
+import weakref
 
 import pytest
 
+from d2l_ext.check import check
 from d2l_ext.exchange.code import code
 from d2l_ext.exchange.read import schedule
 from d2l_ext.plan import Plan
@@ -16,6 +19,8 @@ from d2l_ext.schedulers import (
     SequentialScheduler,
 )
 
+# a chain steps before the optimizer does
+pytestmark = pytest.mark.filterwarnings('ignore:.*lr_scheduler.step')
 torch = pytest.importorskip('torch')
 lrs = torch.optim.lr_scheduler
 
@@ -161,9 +166,19 @@ def test_a_pytorch_object_is_left_exactly_as_it_was(name, monkeypatch):
     assert all(a['params'][0] is b for a, b in zip(groups, params))
 
 
+@pytest.mark.parametrize('name', CASES)
+def test_a_plan_keeps_no_optimizer_and_so_no_model(name):
+    opt = optimizer()
+    plan, gone = schedule(CASES[name](opt), N), weakref.ref(opt)
+    del opt
+    gc.collect()
+    assert gone() is None
+    assert plan.rates().size == N
+
+
 def test_every_parameter_group_is_seen():
     scheduler = lrs.StepLR(optimizer(0.5, 0.05), 7, 0.3)
-    with pytest.raises(ValueError, match='0.5 in group 0, 0.05 in group 1'):
+    with pytest.raises(ValueError, match=r'0\.5 in group 0, 0\.05 in group 1'):
         schedule(scheduler, N)
     for group in range(2):
         rates = schedule(
@@ -199,7 +214,7 @@ def test_a_plateau_is_read_with_the_rate_that_it_began_with():
     for count, metric in enumerate(metrics, 1):
         scheduler.step(metric)
         assert opt.param_groups[0]['lr'] == pytest.approx(read.at(metrics[:count]))
-    with pytest.raises(ValueError, match='base_lr must be given.*stepped 10 times'):
+    with pytest.raises(ValueError, match=r'base_lr must be given.*stepped 10 times'):
         schedule(scheduler, N)
     assert schedule(scheduler, N, base_lr=0.5).scheduler == read
 
@@ -236,7 +251,6 @@ REFUSED = {
 }
 
 
-@pytest.mark.filterwarnings('ignore:.*lr_scheduler.step')
 @pytest.mark.parametrize('reason', REFUSED)
 def test_what_cannot_be_read_from_pytorch_says_why(reason):
     with pytest.raises(ValueError, match=reason):
@@ -294,10 +308,25 @@ def test_an_object_that_each_call_changes_is_refused_and_left():
     assert schedule(Dividing(), 2).rates().tolist() == [0.5, 0.25]
 
 
+def test_an_optimizer_is_not_a_schedule():
+    with pytest.raises(ValueError, match='SGD cannot be read: give the scheduler'):
+        schedule(optimizer(), N)
+
+
 @pytest.mark.parametrize('obj', [3, None, object(), lrs.StepLR])
 def test_what_is_no_schedule_is_refused(obj):
     with pytest.raises(ValueError, match='obj must be a scheduler'):
         schedule(obj, 3)
+
+
+def test_what_is_read_as_a_function_is_written_as_a_reason():
+    plan = schedule(CASES['ChainedScheduler'](optimizer()), N)
+    assert 'Product' in repr(plan) and plan == schedule(plan)
+    assert hash(plan.scheduler) == hash(
+        schedule(CASES['ChainedScheduler'](optimizer()), N).scheduler
+    )
+    assert code(plan, 'torch').startswith('# torch cannot express this')
+    assert check(plan)[0].startswith('Rises')
 
 
 def test_a_schedule_of_ours_is_its_plan():

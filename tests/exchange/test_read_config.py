@@ -140,7 +140,7 @@ def test_a_command_line_gives_the_rates_of_timm(line, on_updates):
 
 def test_what_timm_builds_and_a_config_cannot_say_gets_a_remedy():
     for line in '--sched tanh', '--sched wsd', '--sched cosine --lr-noise 0.4 0.9':
-        with pytest.raises(ValueError, match='build it with timm.scheduler'):
+        with pytest.raises(ValueError, match=r'build it with timm\.scheduler'):
             schedule(f'{line} --epochs 40 --lr 0.5')
 
 
@@ -209,7 +209,7 @@ def test_the_first_update_of_deepspeed_comes_before_the_schedule():
     ).scheduler
     warm = WarmupScheduler(ConstantScheduler(0.5), 10, 0.1)
     assert scheduler == SequentialScheduler([ConstantScheduler(0.1), warm], [1])
-    with pytest.raises(ValueError, match="warmup_num_steps must be a number.*'auto'"):
+    with pytest.raises(ValueError, match=r"warmup_num_steps must be a number.*'auto'"):
         schedule({'type': 'WarmupLR', 'params': {'warmup_num_steps': 'auto'}}, 3)
     with pytest.raises(
         ValueError, match="config must have the setting 'total_num_steps'"

@@ -107,6 +107,11 @@ def test_an_optax_schedule_read_and_written_again_gives_the_same_rates(name):
     assert again.rates().tolist() == pytest.approx(plan.rates().tolist(), rel=1e-9)
 
 
+def test_a_function_of_optax_may_be_asked_with_epochs():
+    plan = schedule(CASES['cosine'](), N, 'epoch')
+    assert plan.per == 'epoch' and plan.length == N
+
+
 def test_an_optimizer_of_optax_is_not_a_schedule():
     with pytest.raises(ValueError, match='give the schedule'):
         schedule(optax.sgd(0.1), N)

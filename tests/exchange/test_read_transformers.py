@@ -55,7 +55,8 @@ def stepped(scheduler, group=0):
 
 @pytest.mark.parametrize('case', [*SAID, *CALLED], ids=str)
 def test_a_transformers_schedule_gives_the_same_rate_at_every_update(case):
-    plan = schedule(build(*case), 7, 'update', 10)
+    plan = schedule(build(*case), 7, batches_per_epoch=10)
+    assert plan.per == 'update'
     scheduler = build(*case)
     assert plan.rates().tolist() == pytest.approx(
         stepped(scheduler), rel=1e-9, abs=1e-15
