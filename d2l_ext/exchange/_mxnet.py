@@ -122,9 +122,7 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
     Source: `mxnet.lr_scheduler`, MXNet 1.9.1; `gluoncv.utils.LRScheduler` 0.10.5.
     """
     name = type(obj).__name__
-    if name in ('LRScheduler', 'LRSequential') and hasattr(obj, 'learning_rate'):
-        return [_read_gluoncv(obj)], None
-    if name == 'LRScheduler' and hasattr(obj, 'niters'):  # not asked yet
+    if name == 'LRSequential' or name == 'LRScheduler' and hasattr(obj, 'niters'):
         return [_read_gluoncv(obj)], None
     reader = _READ.get(name)
     if reader is None or type(obj).__module__ != 'mxnet.lr_scheduler':
@@ -224,10 +222,8 @@ def _read_gluoncv(obj: Any) -> Scheduler:
     parts: list[Scheduler] = []
     times: list[float] = []
     for part in obj.schedulers:
-        if part.niters <= 0:
-            continue
-        if part.offset + part.niters <= 1:  # over before the first update
-            continue
+        if part.niters <= 0 or part.offset + part.niters <= 1:
+            continue  # over before the first update
         if not parts:
             parts.append(later(_gluoncv_part(part), 1 - part.offset))
         else:
@@ -235,11 +231,9 @@ def _read_gluoncv(obj: Any) -> Scheduler:
             times.append(part.offset - 1)
     if not parts:
         raise ValueError('LRSequential must hold schedulers of niters >= 1, got none')
-    last = obj.count - 2
-    if parts and last > (times[-1] if times else 0):
-        # it stops one count before its end
-        end = parts[-1](last - (times[-1] if times else 0))
-        parts.append(ConstantScheduler(end))
+    begun, last = (times[-1] if times else 0), obj.count - 2
+    if last > begun:  # it stops one count before its end
+        parts.append(ConstantScheduler(parts[-1](last - begun)))
         times.append(last)
     return SequentialScheduler(parts, times) if times else parts[0]
 
