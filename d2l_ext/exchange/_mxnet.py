@@ -122,7 +122,7 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
     Source: `mxnet.lr_scheduler`, MXNet 1.9.1; `gluoncv.utils.LRScheduler` 0.10.5.
     """
     name = type(obj).__name__
-    if name == 'LRSequential' or name == 'LRScheduler' and hasattr(obj, 'niters'):
+    if name == 'LRSequential' or (name == 'LRScheduler' and hasattr(obj, 'niters')):
         return [_read_gluoncv(obj)], None
     reader = _READ.get(name)
     if reader is None or type(obj).__module__ != 'mxnet.lr_scheduler':
