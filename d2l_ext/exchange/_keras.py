@@ -1,8 +1,11 @@
 """A schedule as code for Keras, whose schedules are functions of a count."""
 
+import inspect
 import math
 import textwrap
+from typing import Any
 
+from d2l_ext.exchange._functions import Called, levels, number, of
 from d2l_ext.exchange.formula import (
     KERAS,
     call,
@@ -24,6 +27,10 @@ from d2l_ext.schedulers import (
     FactorScheduler,
     MultiFactorScheduler,
     PolyScheduler,
+    Scheduler,
+    SequentialScheduler,
+    WarmupScheduler,
+    keras_plateau,
 )
 
 
@@ -115,3 +122,120 @@ def _keras_class(s, n):
         rest = f'first_decay_steps={s.period}', 't_mul=1.0', f'm_mul={s.decay}'
         return call_of('CosineDecayRestarts', first, *rest, *alpha)
     return ''
+
+
+def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str | None]:
+    """Return the schedule of a `LearningRateSchedule`, or of a callback, of Keras.
+
+    A `LearningRateSchedule` counts updates, a callback epochs. Where no class of ours
+    gives the same rates, the object itself is called. Keras computes in float32 unless
+    told otherwise; what is read does not. Raises ValueError for a callback that answers
+    to the rate before it, and for a plateau without `base_lr`, which it does not know.
+
+    Source: `keras.optimizers.schedules` and `keras.callbacks`, Keras 3.15.
+    """
+    name = type(obj).__name__
+    own = type(obj).__module__.startswith('keras.')
+    if own and name == 'ReduceLROnPlateau':
+        return [_read_plateau(obj, base_lr)], 'epoch'
+    if own and name == 'LearningRateScheduler':
+        return [_read_callback(obj)], 'epoch'
+    if not callable(obj) or not hasattr(obj, 'from_config'):
+        raise ValueError(
+            f'{name} cannot be read: give a LearningRateSchedule, such as the one that '
+            'the optimizer was given, or one of the two callbacks'
+        )
+    reader = _READ.get(name)
+    found = None
+    if own and reader:
+        settings = {
+            key: value
+            if isinstance(value, (str, bool, list, type(None)))
+            else number(value)
+            for key, value in obj.get_config().items()
+        }
+        try:
+            found = reader(settings)
+        except ValueError:  # a setting that our classes do not take
+            found = None
+    return [found or of(Called(obj))], 'update'
+
+
+def _read_callback(obj: Any) -> Scheduler:
+    parameters = inspect.signature(obj.schedule).parameters.values()
+    # Keras asks with the rate before, if that can be
+    if len(parameters) > 1 or any(p.kind == p.VAR_POSITIONAL for p in parameters):
+        raise ValueError(
+            'the function of a LearningRateScheduler must be one of the epoch alone to '
+            'be read: this one answers to the rate before, too'
+        )
+    return of(Called(obj.schedule))
+
+
+def _read_plateau(obj: Any, base_lr: float | None) -> Scheduler:
+    if base_lr is None:
+        raise ValueError(
+            'base_lr must be given, the rate that the optimizer begins with: a '
+            'ReduceLROnPlateau knows none'
+        )
+    mode = obj.mode
+    if mode == 'auto':
+        mode = 'max' if 'acc' in obj.monitor else 'min'
+    return keras_plateau(
+        base_lr,
+        obj.factor,
+        obj.patience,
+        obj.min_delta,
+        obj.cooldown,
+        obj.min_lr,
+        mode,
+    )
+
+
+def _read_exponential(s: dict[str, Any]) -> Scheduler:
+    rate, length = s['decay_rate'], s['decay_steps']
+    if not s['staircase']:  # the same at every whole count
+        rate, length = rate ** (1 / length), 1
+    return FactorScheduler(rate, 0, s['initial_learning_rate'], length)
+
+
+def _read_piecewise(s: dict[str, Any]) -> Scheduler:
+    # the value changes after its boundary
+    times = [math.floor(number(time)) + 1 for time in s['boundaries']]
+    return levels(times, [number(lr) for lr in s['values']])
+
+
+def _read_polynomial(s: dict[str, Any]) -> Scheduler | None:
+    if s['cycle']:
+        return None
+    first, end = s['initial_learning_rate'], s['end_learning_rate']
+    return PolyScheduler(s['decay_steps'], first, s['power'], end)
+
+
+def _read_cosine(s: dict[str, Any]) -> Scheduler:
+    first, length = s['initial_learning_rate'], s['decay_steps']
+    peak, warmup = s['warmup_target'], s['warmup_steps']
+    top = first if peak is None else number(peak)
+    decay = CosineScheduler(length, top, top * s['alpha'])
+    if peak is None or warmup <= 0:
+        return decay
+    if first > top:
+        return SequentialScheduler(
+            [PolyScheduler(warmup, first, 1, top), decay], [warmup]
+        )
+    return WarmupScheduler(decay, warmup, first)
+
+
+def _read_restarts(s: dict[str, Any]) -> Scheduler:
+    first = s['initial_learning_rate']
+    period, low = s['first_decay_steps'], first * s['alpha']
+    return CosineRestartsScheduler(period, first, low, s['t_mul'], s['m_mul'])
+
+
+_READ = {
+    'ExponentialDecay': _read_exponential,
+    'PiecewiseConstantDecay': _read_piecewise,
+    'PolynomialDecay': _read_polynomial,
+    'CosineDecay': _read_cosine,
+    'CosineDecayRestarts': _read_restarts,
+}

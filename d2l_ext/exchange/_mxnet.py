@@ -1,7 +1,9 @@
 """A schedule as code for MXNet, which counts updates from 1."""
 
 import math
+from typing import Any
 
+from d2l_ext.exchange._functions import later, levels
 from d2l_ext.exchange.formula import (
     call,
     function,
@@ -18,6 +20,8 @@ from d2l_ext.schedulers import (
     FactorScheduler,
     MultiFactorScheduler,
     PolyScheduler,
+    Scheduler,
+    SequentialScheduler,
     WarmupScheduler,
 )
 
@@ -105,3 +109,146 @@ def _class(scheduler, n):
             lower = f'{begin_lr} - ({s.base_lr} - {begin_lr}) / {warmup_steps}'
         arguments.append(f'warmup_begin_lr={lower}')
     return call(f'lr_scheduler.{name}', *arguments)
+
+
+def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str | None]:
+    """Return the schedule of an object of MXNet or GluonCV, and no unit.
+
+    An MXNet optimizer asks for update t = 0, 1, ... with the count t + 1; so does what
+    is returned. Both units are in use: Gluon's Trainer counts updates, the book's loop
+    epochs. Raises ValueError for another class, and for an MXNet schedule whose warmup
+    is not shorter than itself.
+
+    Source: `mxnet.lr_scheduler`, MXNet 1.9.1; `gluoncv.utils.LRScheduler` 0.10.5.
+    """
+    name = type(obj).__name__
+    if name == 'LRSequential' or (name == 'LRScheduler' and hasattr(obj, 'niters')):
+        return [_read_gluoncv(obj)], None
+    reader = _READ.get(name)
+    if reader is None or type(obj).__module__ != 'mxnet.lr_scheduler':
+        raise ValueError(
+            f'{name} is not one that can be read: give its rate as a function of t'
+        )
+    return [reader(obj)], None
+
+
+def _read_factor(obj: Any) -> Scheduler:
+    step, factor, stop = obj.step, obj.factor, obj.stop_factor_lr
+    if not whole(step):
+        raise ValueError(f'step must be a whole number to be read, got {step!r}')
+    lr = obj.base_lr
+    if obj.count:  # decayed already
+        lr = obj.base_lr / factor ** (obj.count / step)
+        if lr > obj.warmup_final_lr * (1 + 1e-9) or obj.base_lr == stop:
+            lr = obj.warmup_final_lr
+    lr = _near(lr, obj.warmup_final_lr)
+    if stop > lr * factor:  # its floor may lie above the rate, which jumps up then
+        decay = levels([step], [lr, stop])
+    else:
+        decay = FactorScheduler(factor, stop, lr, step)
+    return _over(obj, decay)
+
+
+def _read_multi_factor(obj: Any) -> Scheduler:
+    lr = obj.base_lr / obj.factor**obj.cur_step_ind
+    decay = MultiFactorScheduler(obj.step, obj.factor, _near(lr, obj.warmup_final_lr))
+    return _over(obj, decay)
+
+
+def _read_poly(obj: Any) -> Scheduler:
+    return _after(
+        obj, PolyScheduler(_length(obj), obj.base_lr_orig, obj.power, obj.final_lr)
+    )
+
+
+def _read_cosine(obj: Any) -> Scheduler:
+    return _after(obj, CosineScheduler(_length(obj), obj.base_lr_orig, obj.final_lr))
+
+
+_READ = {
+    'FactorScheduler': _read_factor,
+    'MultiFactorScheduler': _read_multi_factor,
+    'PolyScheduler': _read_poly,
+    'CosineScheduler': _read_cosine,
+}
+
+
+def _near(lr: float, first: float) -> float:
+    """Return the first rate where division brought it back but for the last digits."""
+    return first if math.isclose(lr, first, rel_tol=1e-9) else lr
+
+
+def _length(obj: Any) -> float:
+    if obj.max_steps <= 0:
+        raise ValueError(
+            f'warmup_steps must be below max_update = {obj.max_update}, '
+            f'got {obj.warmup_steps}'
+        )
+    return obj.max_steps
+
+
+def _after(obj: Any, decay: Scheduler) -> Scheduler:
+    """Return a decay that begins after the warmup, both asked from 1."""
+    if not obj.warmup_steps:
+        return later(decay, 1)
+    return _warm(obj, decay)
+
+
+def _over(obj: Any, decay: Scheduler) -> Scheduler:
+    """Return a decay that the warmup hides; it counts from the first update itself."""
+    hidden = obj.warmup_steps - 1
+    return _warm(obj, later(decay, hidden)) if hidden > 0 else decay
+
+
+def _warm(obj: Any, decay: Scheduler) -> Scheduler:
+    steps, begin_lr, peak = obj.warmup_steps, obj.warmup_begin_lr, obj.warmup_final_lr
+    if steps <= 1:
+        return decay
+    if obj.warmup_mode == 'linear':
+        begin_lr += (peak - begin_lr) / steps  # the first step is never asked for
+        if abs(begin_lr) < 1e-15 * peak:
+            begin_lr = 0
+    if decay(0) == peak:
+        return WarmupScheduler(decay, steps - 1, begin_lr, obj.warmup_mode)
+    ramp: Scheduler = ConstantScheduler(begin_lr)
+    if obj.warmup_mode == 'linear':
+        ramp = PolyScheduler(steps - 1, begin_lr, 1, peak)
+    return SequentialScheduler([ramp, decay], [steps - 1])
+
+
+def _read_gluoncv(obj: Any) -> Scheduler:
+    if type(obj).__name__ == 'LRScheduler':
+        return later(_gluoncv_part(obj), 1 - obj.offset)
+    parts: list[Scheduler] = []
+    times: list[float] = []
+    for part in obj.schedulers:
+        if part.niters <= 0 or part.offset + part.niters <= 1:
+            continue  # over before the first update
+        if not parts:
+            parts.append(later(_gluoncv_part(part), 1 - part.offset))
+        else:
+            parts.append(_gluoncv_part(part))
+            times.append(part.offset - 1)
+    if not parts:
+        raise ValueError('LRSequential must hold schedulers of niters >= 1, got none')
+    begun, last = (times[-1] if times else 0), obj.count - 2
+    if last > begun:  # it stops one count before its end
+        parts.append(ConstantScheduler(parts[-1](last - begun)))
+        times.append(last)
+    return SequentialScheduler(parts, times) if times else parts[0]
+
+
+def _gluoncv_part(part: Any) -> Scheduler:
+    length, lr, end = part.niters - 1, part.base_lr, part.target_lr
+    if part.mode == 'constant' or length <= 0:
+        return ConstantScheduler(lr)
+    if part.mode == 'linear':
+        return PolyScheduler(length, lr, 1, end)
+    if part.mode == 'poly':
+        return PolyScheduler(length, lr, part.power, end)
+    if part.mode == 'cosine':
+        return CosineScheduler(length, lr, end)
+    steps = sorted(s for s in part.step or () if s <= length)
+    if steps and steps[0] <= 0:
+        raise ValueError(f'step_iter must be above 0 to be read, got {steps}')
+    return MultiFactorScheduler(steps, part.step_factor, lr)

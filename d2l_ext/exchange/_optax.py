@@ -1,5 +1,9 @@
 """A schedule as code for optax, whose schedules are functions of a count."""
 
+from collections.abc import Callable
+from typing import Any
+
+from d2l_ext.exchange._functions import Called, later, levels, number, of
 from d2l_ext.exchange.formula import (
     JAX,
     call,
@@ -15,7 +19,11 @@ from d2l_ext.schedulers import (
     CosineScheduler,
     FactorScheduler,
     MultiFactorScheduler,
+    PiecewiseLinearScheduler,
     PolyScheduler,
+    Scheduler,
+    SequentialScheduler,
+    WarmupScheduler,
 )
 
 
@@ -92,3 +100,155 @@ def _optax_piece(s):
         t = f'jnp.minimum(t, {s.max_update})'
         return f'lambda t: {formula(s, t, JAX)}'
     return f'lambda t: {formula(s, "t", JAX)}'
+
+
+def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str | None]:
+    """Return the schedule of a function of optax, which counts updates.
+
+    Its settings are those that the function has closed over. Where no class of ours
+    gives the same rates, the function itself is called. optax computes in float32,
+    unless JAX is told otherwise; what is read does not.
+
+    Source: `optax.schedules`, optax 0.2.8.
+    """
+    if not callable(obj):
+        raise ValueError(
+            f'{type(obj).__name__} cannot be read: give the schedule, which is a '
+            'function of the count of updates'
+        )
+    return [_read(obj)], 'update'
+
+
+def _read(function: Callable) -> Scheduler:
+    if isinstance(function, (int, float)):
+        return ConstantScheduler(function)
+    if str(getattr(function, '__module__', '')).startswith('optax.'):
+        name = function.__qualname__.split('.')[0]
+        settings = _closed_over(function)
+        try:
+            found = _class(name, settings)
+        except ValueError:  # a setting that our classes do not take
+            found = None
+        if found:
+            return found
+    return of(Called(function))
+
+
+def _closed_over(function: Callable) -> dict[str, Any]:
+    """Return the names that a function took from the one that built it."""
+    settings = {}
+    cells = getattr(function, '__closure__', None) or ()
+    for name, cell in zip(function.__code__.co_freevars, cells):
+        try:
+            settings[name] = cell.cell_contents
+        except ValueError:  # never set
+            continue
+    return settings
+
+
+def _class(name: str, settings: dict[str, Any]) -> Scheduler | None:
+    if name == 'constant_schedule':
+        return ConstantScheduler(number(settings['value']))
+    if name == 'join_schedules':
+        parts = [_read(part) for part in settings['schedules']]
+        return _joined(parts, [number(time) for time in settings['boundaries']])
+    if 'init_value' not in settings:
+        return None
+    first = number(settings['init_value'])
+    if set(settings) == {'init_value'}:  # of no length
+        return ConstantScheduler(first)
+    if name == 'polynomial_schedule':
+        length, power = settings['transition_steps'], number(settings['power'])
+        decay = PolyScheduler(length, first, power, number(settings['end_value']))
+        return _delayed(decay, settings['transition_begin'])
+    if name == 'cosine_decay_schedule' and settings['exponent'] == 1:
+        low = first * number(settings['alpha'])
+        return CosineScheduler(number(settings['decay_steps']), first, low)
+    if name == 'exponential_decay':
+        return _exponential(settings, first)
+    if name == 'piecewise_constant_schedule':
+        return _steps(first, settings['boundaries_and_scales'] or {})
+    if name == 'piecewise_interpolate_schedule':
+        return _interpolated(settings, first)
+    return None
+
+
+def _exponential(settings: dict[str, Any], first: float) -> Scheduler | None:
+    rate, length = number(settings['decay_rate']), settings['transition_steps']
+    end = settings['end_value']
+    end = 0 if end is None else number(end)
+    if rate >= 1:
+        return None
+    if end >= first:
+        return ConstantScheduler(end)
+    if not settings['staircase']:  # the same at every whole count
+        rate, length = rate ** (1 / length), 1
+    decay = FactorScheduler(rate, end, first, length)
+    return _delayed(decay, settings['transition_begin'])
+
+
+def _steps(first: float, scales: dict[float, Any]) -> Scheduler:
+    pairs = sorted((time, number(scale)) for time, scale in scales.items())
+    for time, scale in pairs:
+        first *= scale if time <= 0 else 1
+    pairs = [(time, scale) for time, scale in pairs if time > 0]
+    times = [time for time, _ in pairs]
+    factors = {scale for _, scale in pairs}
+    if len(factors) == 1 and 0 < min(factors) <= 1:
+        return MultiFactorScheduler(times, min(factors), first)
+    rates = [first]
+    for _, scale in pairs:
+        rates.append(rates[-1] * scale)
+    return levels(times, rates)
+
+
+def _interpolated(settings: dict[str, Any], first: float) -> Scheduler:
+    times, rates = [0, *settings['boundaries']], [first]
+    for scale in settings['scales']:
+        rates.append(rates[-1] * number(scale))
+    if settings['interpolate_fn'].__name__ == '_linear_interpolate':
+        if sorted({*times}) == times:
+            return PiecewiseLinearScheduler(list(zip(times, rates)))
+        parts: list[Scheduler] = [
+            PolyScheduler(end - begin or 1, lr, 1, end_lr)
+            for begin, end, lr, end_lr in zip(times, times[1:], rates, rates[1:])
+        ]
+    else:
+        parts = [
+            CosineScheduler(end - begin or 1, lr, end_lr)
+            for begin, end, lr, end_lr in zip(times, times[1:], rates, rates[1:])
+        ]
+    return _joined([*parts, ConstantScheduler(rates[-1])], times[1:])
+
+
+def _delayed(scheduler: Scheduler, begin: float) -> Scheduler:
+    if begin <= 0:
+        return scheduler
+    first = ConstantScheduler(scheduler.base_lr)
+    return SequentialScheduler([first, scheduler], [begin])
+
+
+def _joined(parts: list[Scheduler], times: list[float]) -> Scheduler:
+    """Return the parts in a row, but for those that are over before they begin."""
+    begun = parts[:1]
+    starts: list[float] = []
+    for part, time in zip(parts[1:], times):
+        if time <= 0:
+            begun, starts = [later(part, -time)], []
+            continue
+        while starts and starts[-1] >= time:
+            starts.pop()
+            begun.pop()
+        begun.append(part)
+        starts.append(time)
+    if not starts:
+        return begun[0]
+    ramp, second = begun[:2]
+    if (
+        isinstance(ramp, PolyScheduler)
+        and (ramp.pwr, ramp.max_update) == (1, starts[0])
+        and ramp.base_lr <= ramp.final_lr == second(0)
+        and len(begun) == 2
+    ):
+        return WarmupScheduler(second, starts[0], ramp.base_lr)
+    return SequentialScheduler(begun, starts)

@@ -1,7 +1,18 @@
 """A schedule as code for PyTorch, which sets the rate of an optimizer."""
 
 import math
+from typing import Any
 
+from d2l_ext.exchange import _transformers
+from d2l_ext.exchange._functions import (
+    Cycles,
+    Power,
+    Product,
+    RunningProduct,
+    later,
+    levels,
+    number,
+)
 from d2l_ext.exchange.formula import (
     call,
     function,
@@ -22,7 +33,9 @@ from d2l_ext.schedulers import (
     FactorScheduler,
     LambdaScheduler,
     MultiFactorScheduler,
+    PlateauScheduler,
     PolyScheduler,
+    Scheduler,
     SequentialScheduler,
     SquareRootScheduler,
 )
@@ -177,3 +190,276 @@ def _torch_one_cycle(up, down):
         'cycle_momentum=False',
     ]
     return call('lr_scheduler.OneCycleLR', *arguments), up.base_lr
+
+
+def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str | None]:
+    """Return the scheduler of each parameter group, and no unit: PyTorch knows none.
+
+    What transformers' `get_scheduler` returned counts updates.
+
+    Raises ValueError for a class that is not PyTorch's own, for what has no rate before
+    the run (SWALR), for chains whose parts overwrite each other, and where the rate that
+    the object gave last is not the one that its attributes say.
+
+    Source: `torch.optim.lr_scheduler`, PyTorch 2.13.
+    """
+    if not hasattr(obj, 'optimizer'):
+        raise ValueError(
+            f'{type(obj).__name__} cannot be read: give the scheduler that was built '
+            'on the optimizer'
+        )
+    groups = range(len(obj.optimizer.param_groups))
+    schedulers = [_read(obj, group, base_lr) for group in groups]
+    for group, scheduler in enumerate(schedulers):
+        _agrees(obj, group, scheduler)
+    functions = getattr(obj, 'lr_lambdas', [None])
+    of_updates = all(_transformers.known(function) for function in functions)
+    return schedulers, 'update' if of_updates else None
+
+
+def _agrees(obj: Any, group: int, scheduler: Scheduler) -> None:
+    """Raise ValueError unless the scheduler says what the object said last."""
+    if isinstance(scheduler, PlateauScheduler):
+        return
+    counter = obj
+    while not hasattr(counter, 'last_epoch'):  # a chain does not count
+        counter = counter._schedulers[0]
+    steps = counter.last_epoch
+    said, read = number(obj._last_lr[group]), scheduler(max(steps, 0))
+    if not math.isclose(said, read, rel_tol=1e-5, abs_tol=1e-12):
+        raise ValueError(
+            f'{type(obj).__name__} set the rate {said:.6g} after {steps} steps, by its '
+            f'attributes it would be {read:.6g}: something else sets the rate of this '
+            'optimizer too; read a new scheduler on a new optimizer, or join them in one'
+        )
+
+
+def _read(
+    obj: Any, group: int, base_lr: float | None = None, lr: float | None = None
+) -> Scheduler:
+    name = type(obj).__name__
+    reader = _READ.get(name)
+    if reader is None or not type(obj).__module__.startswith('torch.'):
+        remedy = 'give its rate as a function of t'
+        if name == 'SWALR':
+            remedy = (
+                'it begins at the rate that another schedule has come to; ' + remedy
+            )
+        raise ValueError(f'{name} is not one that can be read: {remedy}')
+    if name == 'ReduceLROnPlateau':
+        return _read_plateau(obj, group, base_lr)
+    if name in ('SequentialLR', 'ChainedScheduler'):
+        return reader(obj, group)
+    if name == 'OneCycleLR':
+        return reader(obj, group)
+    if lr is None:
+        lr = number(obj.base_lrs[group])
+    if name in ('LambdaLR', 'MultiplicativeLR', 'CyclicLR'):
+        return reader(obj, lr, group)
+    return reader(obj, lr)
+
+
+def _read_lambda(obj: Any, lr: float, group: int) -> Scheduler:
+    function = obj.lr_lambdas[group]
+    return _transformers.scheduler(function, lr) or LambdaScheduler(function, lr)
+
+
+def _read_multiplicative(obj: Any, lr: float, group: int) -> Scheduler:
+    return LambdaScheduler(RunningProduct(obj.lr_lambdas[group]), lr)
+
+
+def _read_multi_step(obj: Any, lr: float) -> Scheduler:
+    # a time that is not whole is never met
+    times = sorted(t for t in obj.milestones if t >= 0 and t == int(t))
+    counts = [obj.milestones[t] for t in times]
+    if times and times[0] == 0:
+        lr, times, counts = lr * obj.gamma ** counts[0], times[1:], counts[1:]
+    if all(count == 1 for count in counts):
+        return MultiFactorScheduler(times, obj.gamma, lr)
+    passed = [sum(counts[:i]) for i in range(len(counts) + 1)]
+    return levels(times, [lr * obj.gamma**count for count in passed])
+
+
+def _read_constant(obj: Any, lr: float) -> Scheduler:
+    if obj.total_iters <= 0 or obj.factor == 1:
+        return ConstantScheduler(lr * obj.factor)
+    if obj.factor == 0:  # it divides by 0 when it is over
+        return ConstantScheduler(0)
+    return levels([math.ceil(obj.total_iters)], [lr * obj.factor, lr])
+
+
+def _read_linear(obj: Any, lr: float) -> Scheduler:
+    start, end = lr * obj.start_factor, lr * obj.end_factor
+    if obj.total_iters <= 0:
+        return ConstantScheduler(start)
+    return PolyScheduler(obj.total_iters, start, 1, end)
+
+
+def _read_polynomial(obj: Any, lr: float) -> Scheduler:
+    if obj.total_iters <= 0 or obj.power == 0:
+        return ConstantScheduler(lr)
+    return PolyScheduler(obj.total_iters, lr, obj.power, 0)
+
+
+def _read_cosine(obj: Any, lr: float) -> Scheduler:
+    low, length = number(obj.eta_min), obj.T_max
+    if low <= lr:
+        return CyclicScheduler(low, lr, length, 'cosine')
+    rise = CosineScheduler(length, lr, low)  # and then from its top down and up
+    fall = CyclicScheduler(lr, low, length, 'cosine')
+    return SequentialScheduler([rise, fall], [length])
+
+
+def _read_cyclic(obj: Any, lr: float, group: int) -> Scheduler:
+    top = number(obj.max_lrs[group])
+    up = obj.total_size * obj.step_ratio
+    down = obj.total_size - up
+    # a product and a quotient may have cost the last digit of a whole number
+    up, down = (round(x) if abs(x - round(x)) < 1e-9 else x for x in (up, down))
+    scale: Any = obj._scale_fn_custom
+    per_cycle = obj.scale_mode == 'cycle'
+    if scale is None:
+        if obj.mode == 'exp_range':
+            scale = Power(obj.gamma, 0)
+        else:
+            factor = 0.5 if obj.mode == 'triangular2' else 1
+            if up == down and lr <= top:
+                return CyclicScheduler(lr, top, up, 'triangular', factor)
+            scale = Power(factor)
+    return LambdaScheduler(Cycles(lr, top, up, down, scale, per_cycle), 1.0)
+
+
+def _read_one_cycle(obj: Any, group: int) -> Scheduler:
+    rates = obj.optimizer.param_groups[group]
+    kind: Any = CosineScheduler
+    if obj._anneal_func_type == 'linear':
+        kind = PolyScheduler
+    parts: list[Scheduler] = []
+    times: list[float] = []
+    begin: float = 0
+    answered: float = 0  # up to here by the phases so far
+    for phase in obj._schedule_phases:
+        end, start_lr, end_lr = (
+            phase[key] for key in ('end_step', 'start_lr', 'end_lr')
+        )
+        if end == begin or end == 0:
+            raise ValueError(
+                f'total_steps and pct_start leave no step for a phase of OneCycleLR, '
+                f'which divides by zero there: total_steps={obj.total_steps}'
+            )
+        if end > answered:
+            more = (1,) if kind is PolyScheduler else ()
+            rates_of = number(rates[start_lr]), *more, number(rates[end_lr])
+            parts.append(later(kind(end - begin, *rates_of), answered - begin))
+            times.append(answered)
+            answered = end
+        begin = end
+    return SequentialScheduler(parts, times[1:]) if parts[1:] else parts[0]
+
+
+def _read_plateau(obj: Any, group: int, base_lr: float | None) -> Scheduler:
+    rates = obj.optimizer.param_groups[group]
+    if base_lr is None:
+        base_lr = rates.get('initial_lr')
+        if obj.last_epoch == 0:
+            base_lr = rates['lr']
+        if base_lr is None:
+            raise ValueError(
+                'base_lr must be given, the rate that it began with: this '
+                f'ReduceLROnPlateau was stepped {obj.last_epoch} times and keeps none'
+            )
+    return PlateauScheduler(
+        base_lr=number(base_lr),
+        factor=obj.factor,
+        patience=obj.patience,
+        threshold=obj.threshold,
+        cooldown=obj.cooldown,
+        stop_factor_lr=number(obj.min_lrs[group]),
+        mode=obj.mode,
+        threshold_mode=obj.threshold_mode,
+    )
+
+
+def _read_sequential(obj: Any, group: int) -> Scheduler:
+    parts = obj._schedulers
+    for i, part in enumerate(parts):
+        name = type(part).__name__
+        if name == 'SequentialLR' or (
+            i and name in ('ChainedScheduler', 'MultiplicativeLR')
+        ):
+            raise ValueError(
+                f'{name} is part {i} of a SequentialLR, where PyTorch cannot begin it '
+                'at its milestone: put its parts into one SequentialLR'
+            )
+    if any(time != int(time) for time in obj._milestones):
+        raise ValueError(
+            f'milestones must be whole numbers, or PyTorch never begins the part that '
+            f'follows, got {obj._milestones!r}'
+        )
+    schedulers = [_read(part, group) for part in parts]
+    if type(parts[0]).__name__ in _MULTIPLY:
+        # it begins at what the last one of them has left as the first rate
+        lr = number(obj.optimizer.param_groups[group]['initial_lr'])
+        schedulers[0] = _read(parts[0], group, lr=lr)
+    if len(schedulers) == 1:
+        return schedulers[0]
+    return SequentialScheduler(schedulers, obj._milestones)
+
+
+# what multiplies the rate it meets, so that the order does not matter
+_MULTIPLY = {
+    'MultiplicativeLR',
+    'StepLR',
+    'MultiStepLR',
+    'ConstantLR',
+    'LinearLR',
+    'ExponentialLR',
+    'PolynomialLR',
+}
+
+
+def _read_chained(obj: Any, group: int) -> Scheduler:
+    parts = obj._schedulers
+    if len(parts) == 1:
+        return _read(parts[0], group)
+    for i, part in enumerate(parts):
+        name = type(part).__name__
+        if name not in _MULTIPLY:
+            raise ValueError(
+                f'{name} is part {i} of a ChainedScheduler, where it does not multiply '
+                'the rate but sets it, and what the others did is lost: chain only '
+                + ', '.join(sorted(_MULTIPLY))
+            )
+    factors = tuple(_read(part, group, lr=1.0) for part in parts)
+    return LambdaScheduler(Product(factors), number(parts[0].base_lrs[group]))
+
+
+def _read_step(obj: Any, lr: float) -> Scheduler:
+    return FactorScheduler(obj.gamma, 0, lr, obj.step_size)
+
+
+def _read_exponential(obj: Any, lr: float) -> Scheduler:
+    return FactorScheduler(obj.gamma, 0, lr, 1)
+
+
+def _read_restarts(obj: Any, lr: float) -> Scheduler:
+    return CosineRestartsScheduler(obj.T_0, lr, number(obj.eta_min), obj.T_mult)
+
+
+_READ: dict[str, Any] = {
+    'LambdaLR': _read_lambda,
+    'MultiplicativeLR': _read_multiplicative,
+    'StepLR': _read_step,
+    'MultiStepLR': _read_multi_step,
+    'ConstantLR': _read_constant,
+    'LinearLR': _read_linear,
+    'ExponentialLR': _read_exponential,
+    'PolynomialLR': _read_polynomial,
+    'CosineAnnealingLR': _read_cosine,
+    'CosineAnnealingWarmRestarts': _read_restarts,
+    'CyclicLR': _read_cyclic,
+    'OneCycleLR': _read_one_cycle,
+    'ReduceLROnPlateau': _read_plateau,
+    'SequentialLR': _read_sequential,
+    'ChainedScheduler': _read_chained,
+}

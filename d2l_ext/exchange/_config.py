@@ -1,0 +1,426 @@
+"""A schedule that is written as a config: settings of a library, but no object yet."""
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from d2l_ext.exchange import _mmengine, _timm, _transformers
+from d2l_ext.exchange._functions import Cycles, Power, later, number, of
+from d2l_ext.plan import Plan, plan_of, whole_number
+from d2l_ext.schedulers import (
+    ConstantScheduler,
+    CosineScheduler,
+    PolyScheduler,
+    Scheduler,
+    SequentialScheduler,
+    WarmupScheduler,
+)
+
+
+def read(
+    config: str | Mapping[str, Any] | Sequence[Any],
+    num_epochs: int | None,
+    per: str | None,
+    batches_per_epoch: int,
+    base_lr: float | None,
+) -> Plan:
+    """Return the plan of a config; what the arguments say comes before what it says.
+
+    Raises ValueError for a config of no known kind, for a setting that is missing or
+    cannot be read, and what `plan_of` does.
+    """
+    if isinstance(config, str):
+        config = _parsed(config)
+    batches = whole_number('batches_per_epoch', batches_per_epoch)
+    kind = _kind(config)
+    try:
+        scheduler, epochs, unit = kind(config, batches, base_lr, num_epochs)
+    except KeyError as error:
+        raise ValueError(
+            f'config must have the setting {error}, got {config!r:.200}'
+        ) from None
+    except TypeError as error:
+        raise ValueError(f'config must have numbers as settings: {error}') from error
+    if per not in (None, unit):
+        raise ValueError(
+            f'per must be {unit!r} or left out with this config, got {per!r}'
+        )
+    return plan_of(scheduler, num_epochs or epochs, unit, batches)
+
+
+Params = Mapping[str, Any]
+Read = tuple[Scheduler, int | None, str]
+
+
+def _kind(config: Any) -> Callable[..., Read]:
+    if not isinstance(config, Mapping):
+        return _read_mmengine
+    if 'param_scheduler' in config or str(config.get('type', '')).endswith(
+        'ParamScheduler'
+    ):
+        return _read_mmengine
+    if isinstance(config.get('scheduler'), Mapping) or 'params' in config:
+        return _read_deepspeed
+    if 'sched' in config or 'epochs' in config:
+        return _read_timm
+    if {'lr_scheduler_type', 'learning_rate', 'num_train_epochs'} & {*config}:
+        return _read_transformers
+    if str(config.get('type', '')).endswith('LR'):
+        return _read_mmengine
+    raise ValueError(
+        "config must have 'param_scheduler' (mmengine), 'lr_scheduler_type' or "
+        "'learning_rate' (transformers), 'sched' (timm) or 'scheduler' (DeepSpeed), got "
+        f'{[*config]!r:.200}'
+    )
+
+
+def _parsed(text: str) -> Any:
+    """Return the settings in a text: a command line, JSON or YAML."""
+    if re.search(r'(^|\s)--?[a-z]', text):
+        return _command_line(text)
+    try:
+        config = json.loads(text)
+    except ValueError:
+        try:
+            import yaml
+        except ImportError:
+            raise ValueError(
+                'config cannot be read as JSON, and for YAML the package PyYAML is '
+                'missing: install it, or give the settings as a dict'
+            ) from None
+        try:
+            config = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f'config is neither JSON nor YAML: {error}') from None
+    if not isinstance(config, (dict, list)):
+        raise ValueError(f'config must hold settings, got {text!r:.80}')
+    return config
+
+
+def _command_line(text: str) -> dict[str, Any]:
+    """Return the options of a command line, their values as numbers where they are."""
+    config: dict[str, Any] = {}
+    key = ''
+    for word in shlex.split(text, comments=True):
+        if re.match(r'--?[a-zA-Z]', word):
+            key, _, value = word.lstrip('-').partition('=')
+            key = key.replace('-', '_')
+            config[key] = _value(value) if value else True
+        elif key and config[key] is True:
+            config[key] = _value(word)
+        elif key:
+            several = config[key] if isinstance(config[key], list) else [config[key]]
+            config[key] = [*several, _value(word)]
+    return config
+
+
+def _value(word: str) -> Any:
+    for kind in int, float:
+        try:
+            return kind(word)
+        except ValueError:
+            pass
+    return {'true': True, 'false': False}.get(word.lower(), word)
+
+
+def _rate(name: str, value: Any, base_lr: float | None) -> float:
+    """Return the optimizer's rate, from the argument or from the config."""
+    rate = value if base_lr is None else base_lr
+    if rate is None:
+        raise ValueError(
+            f'base_lr must be given, the rate of the optimizer, as the config has no {name}'
+        )
+    return _plain(name, rate)
+
+
+def _plain(name: str, value: Any) -> float:
+    """Return a setting as a number; YAML 1.1 takes 1e-5 for a text."""
+    try:
+        return number(float(value) if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        raise ValueError(f'{name} must be a number, got {value!r}') from None
+
+
+def _read_transformers(
+    config: Mapping[str, Any],
+    batches: int,
+    base_lr: float | None,
+    num_epochs: int | None,
+) -> Read:
+    """Read transformers' TrainingArguments, of version 5.24 and before."""
+    lr = _rate('learning_rate', config.get('learning_rate', 5e-5), base_lr)
+    kind = str(config.get('lr_scheduler_type', 'linear')).split('.')[-1].lower()
+    steps = int(_plain('max_steps', config.get('max_steps', -1)))
+    if steps <= 0:
+        epochs = num_epochs or _plain(
+            'num_train_epochs', config.get('num_train_epochs', 3)
+        )
+        steps = math.ceil(epochs * batches)
+    warmup = _plain('warmup_steps', config.get('warmup_steps', 0) or 0)
+    if not warmup:
+        warmup = _plain('warmup_ratio', config.get('warmup_ratio', 0) or 0)
+        warmup = math.ceil(steps * warmup)
+    elif warmup < 1:
+        warmup = math.ceil(steps * warmup)
+    more = config.get('lr_scheduler_kwargs') or {}
+    more = json.loads(more) if isinstance(more, str) else more
+    scheduler = _transformers.named(kind, lr, int(warmup), steps, more)
+    return scheduler, math.ceil(steps / batches), 'update'
+
+
+TIMM = {
+    'sched': 'cosine',
+    'epochs': 300,
+    'decay_epochs': None,
+    'decay_milestones': [90, 180, 270],
+    'decay_rate': 0.1,
+    'warmup_epochs': 5,
+    'warmup_lr': 1e-5,
+    'warmup_prefix': False,
+    'cooldown_epochs': 0,
+    'min_lr': 0,
+    'lr': None,
+    'lr_cycle_mul': 1,
+    'lr_cycle_decay': 0.5,
+    'lr_cycle_limit': 1,
+    'lr_k_decay': 1,
+    'lr_noise': None,
+    'lr_decay_fn': None,
+    'sched_on_updates': False,
+}  # what its train.py takes where nothing is said
+
+
+def _read_timm(
+    config: Mapping[str, Any],
+    batches: int,
+    base_lr: float | None,
+    num_epochs: int | None,
+) -> Read:
+    """Read the settings of timm's train.py, of version 1.0.31."""
+    s = SimpleNamespace(**{**TIMM, **config})
+    lr = _rate('lr', s.lr, base_lr)
+    unit = batches if s.sched_on_updates else 1
+    by_share = s.sched == 'wsd' and (s.decay_epochs is None or s.decay_epochs < 1)
+    decay = 90 if s.decay_epochs is None else s.decay_epochs
+    classes = {
+        'cosine': 'CosineLRScheduler',
+        'step': 'StepLRScheduler',
+        'constant': 'StepLRScheduler',
+        'multistep': 'MultiStepLRScheduler',
+        'poly': 'PolyLRScheduler',
+        'wsd': 'WSDLRScheduler',
+    }
+    remedy = 'build it with timm.scheduler and give the object'
+    if s.sched == 'none':
+        return ConstantScheduler(lr), s.epochs, 'epoch'
+    if s.sched not in classes or s.lr_noise is not None:
+        raise ValueError(
+            f'sched must be one of {", ".join(classes)}, without lr_noise, '
+            f'to be read from a config, got {s.sched!r}: {remedy}'
+        )
+    name, length, warmup = classes[s.sched], s.epochs * unit, s.warmup_epochs * unit
+    milestones = s.decay_milestones
+    if isinstance(milestones, (int, float)):
+        milestones = [milestones]
+    if s.sched == 'wsd':
+        length -= 0 if s.warmup_prefix else warmup
+        decay = (
+            (0.2 if s.decay_epochs is None else decay) * length
+            if by_share
+            else decay * unit
+        )
+        decay = round(decay)
+    settings: dict[str, Any] = {
+        'warmup_t': warmup,
+        'warmup_lr_init': s.warmup_lr,
+        'warmup_prefix': s.warmup_prefix or s.sched == 'wsd',
+        't_initial': length,
+        'lr_min': s.min_lr,
+        'k_decay': s.lr_k_decay,
+        'cycle_mul': s.lr_cycle_mul,
+        'cycle_decay': s.lr_cycle_decay,
+        'cycle_limit': s.lr_cycle_limit,
+        'decay_t': decay * (1 if s.sched == 'wsd' else unit),
+        'decay_rate': s.decay_rate,
+        'power': s.decay_rate,
+        'stable_fn': 'constant',
+        'decay_fn': s.lr_decay_fn or '1-sqrt',
+    }
+    if s.sched == 'constant':
+        settings |= {'decay_t': 1, 'decay_rate': 1}
+    if s.sched == 'multistep':
+        settings['decay_t'] = [time * unit for time in milestones]
+    try:
+        scheduler = _timm._READ[name](SimpleNamespace(**settings), lr, 1)
+    except ZeroDivisionError:
+        scheduler = None
+    if scheduler is None:
+        raise ValueError(f'{s.sched!r} with these settings has no class here: {remedy}')
+    total = s.epochs
+    if s.sched in ('cosine', 'poly', 'wsd'):
+        total *= s.lr_cycle_limit if s.lr_cycle_mul == 1 and s.sched != 'wsd' else 1
+        total += s.cooldown_epochs
+    if s.warmup_prefix:
+        total += s.warmup_epochs
+    return scheduler, total, 'update' if s.sched_on_updates else 'epoch'
+
+
+@dataclass(frozen=True)
+class LogRamp:
+    """From begin_lr to end_lr with the logarithm of the count, in `steps`.
+
+    begin_lr + (end_lr - begin_lr) log(t + 1) / log(steps)
+
+    >>> LogRamp(0.0, 0.5, steps=100)(9)
+    0.25
+
+    Source: DeepSpeed's `WarmupLR`, whose default it is.
+    """
+
+    begin_lr: float
+    end_lr: float
+    steps: float
+
+    def __call__(self, t: float) -> float:
+        height = math.log(t + 1) / math.log(self.steps)
+        return self.begin_lr + (self.end_lr - self.begin_lr) * height
+
+
+@dataclass(frozen=True)
+class Line:
+    """base_lr (1 + rate x)^power with x = t / step, or its floor.
+
+    >>> Line(0.1, 2, 10, whole=False)(5)
+    0.2
+
+    Source: DeepSpeed's `LRRangeTest`, and with power -1 the decay of its `OneCycle`.
+    """
+
+    base_lr: float
+    rate: float
+    step: float
+    whole: bool
+    power: int = 1
+
+    def __call__(self, t: float) -> float:
+        x = t // self.step if self.whole else t / self.step
+        return self.base_lr * (1 + self.rate * x) ** self.power
+
+
+def _read_deepspeed(
+    config: Mapping[str, Any],
+    batches: int,
+    base_lr: float | None,
+    num_epochs: int | None,
+) -> Read:
+    """Read a DeepSpeed config, of version 0.19.8."""
+    optimizer = config.get('optimizer') or {}
+    config = config.get('scheduler', config)
+    name, params = config['type'], dict(config.get('params') or {})
+    for key, value in params.items():
+        if value == 'auto':
+            raise ValueError(f"{key} must be a number to be read, got 'auto'")
+        if key != 'warmup_type' and isinstance(value, str):
+            params[key] = _plain(key, value)
+    lr = (optimizer.get('params') or {}).get('lr')
+    readers = {
+        'WarmupLR': _warmup,
+        'WarmupDecayLR': _warmup_decay,
+        'WarmupCosineLR': _warmup_cosine,
+        'OneCycle': _one_cycle,
+        'LRRangeTest': _range_test,
+    }
+    if name not in readers:
+        raise ValueError(f'type must be one of {", ".join(readers)}, got {name!r}')
+    return readers[name](params, lr, base_lr), None, 'update'
+
+
+def _late(first: float, scheduler: Scheduler) -> Scheduler:
+    """Return a warmup as it comes: the first update is before it has begun."""
+    return SequentialScheduler([ConstantScheduler(first), scheduler], [1])
+
+
+def _ramp(
+    params: Mapping[str, Any], low: float, high: float, rest: Scheduler
+) -> Scheduler:
+    steps = max(2, params.get('warmup_num_steps', 1000))
+    if params.get('warmup_type', 'log') != 'linear':
+        return SequentialScheduler([of(LogRamp(low, high, steps)), rest], [steps])
+    if rest(0) == high and low <= high:
+        return WarmupScheduler(rest, steps, low)
+    return SequentialScheduler([PolyScheduler(steps, low, 1, high), rest], [steps])
+
+
+def _warmup(params: Params, lr: float | None, base_lr: float | None) -> Scheduler:
+    low = params.get('warmup_min_lr', 0)
+    high = params.get('warmup_max_lr')
+    high = _rate('warmup_max_lr', lr, base_lr) if high is None else high
+    return _late(low, _ramp(params, low, high, ConstantScheduler(high)))
+
+
+def _warmup_decay(params: Params, lr: float | None, base_lr: float | None) -> Scheduler:
+    low, high = params.get('warmup_min_lr', 0), params.get('warmup_max_lr', 0.001)
+    steps = max(2, params.get('warmup_num_steps', 1000))
+    length = params['total_num_steps'] - steps
+    rest = PolyScheduler(length, high, 1, low) if length > 0 else ConstantScheduler(low)
+    return _late(low, _ramp(params, low, high, rest))
+
+
+def _warmup_cosine(
+    params: Params, lr: float | None, base_lr: float | None
+) -> Scheduler:
+    lr = _rate("lr in 'optimizer'", lr, base_lr)
+    steps = max(2, params.get('warmup_num_steps', 1000))
+    length = max(1, params['total_num_steps'] - steps)
+    low = lr * params.get('cos_min_ratio', 0.0001)
+    rest = later(CosineScheduler(length, lr, low), 1)  # a count ahead
+    return _late(0, _ramp(params, lr * params.get('warmup_min_ratio', 0), lr, rest))
+
+
+def _one_cycle(params: Params, lr: float | None, base_lr: float | None) -> Scheduler:
+    low, high = params['cycle_min_lr'], params['cycle_max_lr']
+    up = params.get('cycle_first_step_size', 2000)
+    down = params.get('cycle_second_step_size') or up
+    stairs = (
+        params.get('cycle_first_stair_count'),
+        params.get('cycle_second_stair_count'),
+    )
+    if any(stairs):
+        raise ValueError(f'stair counts must be 0 to be read, got {stairs}')
+    cycle = of(Cycles(low, high, up, down, Power(1)))
+    rest: Scheduler = ConstantScheduler(low)
+    rate, step = params.get('decay_lr_rate', 0), params.get('decay_step_size', 0)
+    if rate and step:
+        rest = of(Line(low, rate, step, False, -1))
+    return SequentialScheduler([cycle, rest], [up + down])
+
+
+def _range_test(params: Params, lr: float | None, base_lr: float | None) -> Scheduler:
+    low = params.get('lr_range_test_min_lr', 1e-3)
+    step = params.get('lr_range_test_step_size', 2000)
+    rate = params.get('lr_range_test_step_rate', 1.0)
+    return of(Line(low, rate, step, params.get('lr_range_test_staircase', False)))
+
+
+def _read_mmengine(
+    config: Any, batches: int, base_lr: float | None, num_epochs: int | None
+) -> Read:
+    rules, lr, epochs = config, None, None
+    if isinstance(config, Mapping):
+        rules = config.get('param_scheduler', config)
+        wrapper = config.get('optim_wrapper') or {}
+        lr = (wrapper.get('optimizer') or config.get('optimizer') or {}).get('lr')
+        cfg = config.get('train_cfg') or {}
+        epochs = cfg.get('max_epochs')
+        if epochs is None and cfg.get('max_iters'):
+            epochs = math.ceil(cfg['max_iters'] / batches)
+    if isinstance(rules, Mapping):
+        rules = [rules]
+    lr = _rate("lr in 'optim_wrapper'", lr, base_lr)
+    scheduler, unit = _mmengine.scheduler(rules, lr, batches)
+    return scheduler, epochs, unit
