@@ -3,12 +3,20 @@
 What is slow is marked here, in one place: `-m "not slow"` is the quick round.
 """
 
+import importlib.util
 import os
 
 import pytest
 
 # programs of their own, which make runs
 collect_ignore = ['browser', 'colab.py', 'matrix.py', 'matrix_cell.py']
+# libraries that are read back and that no extra installs: too large, or in the way of
+# another; where one is missing its tests are no part of the suite
+collect_ignore += [
+    f'exchange/test_read_{library}.py'
+    for library in ('timm', 'transformers')
+    if importlib.util.find_spec(library) is None
+]
 
 # Files that start browsers or Pythons, or train with a framework
 SLOW_FILES = {
@@ -66,7 +74,15 @@ SPEED = {
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    missing = [
+        item
+        for item in items
+        if (foreign := item.get_closest_marker('foreign'))
+        and importlib.util.find_spec(foreign.args[0]) is None
+    ]
+    config.hook.pytest_deselected(items=missing)
+    items[:] = [item for item in items if item not in missing]
     for item in items:
         name = item.name.partition('[')[0]
         notebook = item.path.suffix == '.ipynb'

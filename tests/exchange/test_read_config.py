@@ -63,6 +63,7 @@ def test_training_arguments_may_be_text_in_three_spellings():
     assert schedule(text, 3).scheduler == ConstantScheduler(5e-5)
 
 
+@pytest.mark.foreign('transformers')
 @pytest.mark.parametrize(
     ('name', 'more'),
     [
@@ -105,6 +106,7 @@ def test_a_command_line_of_timm_says_the_whole_run():
     assert schedule('--sched none --epochs 9', base_lr=0.1).scheduler(5) == 0.1
 
 
+@pytest.mark.foreign('timm')
 @pytest.mark.parametrize(
     'line',
     [
@@ -190,6 +192,7 @@ def deepspeed(name):
     return {'optimizer': {'type': 'SGD', 'params': {'lr': 0.5}}, 'scheduler': scheduler}
 
 
+@pytest.mark.foreign('deepspeed')
 @pytest.mark.parametrize('name', DEEPSPEED)
 def test_a_deepspeed_config_gives_the_rates_of_deepspeed(name):
     library = pytest.importorskip('deepspeed.runtime.lr_schedules')
@@ -294,6 +297,7 @@ def by_mmengine(rules, epochs, batches):
     return rates
 
 
+@pytest.mark.foreign('mmengine')
 @pytest.mark.parametrize('name', RULES)
 def test_rules_of_mmengine_give_its_rates_at_every_update(name):
     plan = schedule(RULES[name], 14, batches_per_epoch=10, base_lr=0.5)

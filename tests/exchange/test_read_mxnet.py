@@ -180,6 +180,7 @@ def test_gluoncv_schedules_in_a_row_give_the_same_rate_at_every_update():
     assert schedule(steps, N).rates().tolist() == close(asked(steps))
 
 
+@pytest.mark.foreign('gluoncv')
 def test_gluoncv_itself_is_read_where_it_is_installed():
     pytest.importorskip('gluoncv')
     from gluoncv.utils import lr_scheduler as gluoncv

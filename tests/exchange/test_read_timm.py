@@ -8,6 +8,7 @@ from d2l_ext.schedulers import PlateauScheduler
 
 torch = pytest.importorskip('torch')
 timm = pytest.importorskip('timm.scheduler')
+pytestmark = pytest.mark.foreign('timm')
 
 N = 60
 WARM = {'warmup_t': 8, 'warmup_lr_init': 0.05}
