@@ -10,11 +10,38 @@ import sys
 import nbformat
 import pytest
 
+from d2l_ext.experiments import RECIPES
 from d2l_ext.jupyter import stamp
 
 FOLDER = pathlib.Path(__file__).parents[2] / 'notebooks'
 PATHS = sorted(FOLDER.glob('*.ipynb'))
 NUMBER = re.compile(r'(?<![\w.])\d+(?:,\d{3})*\.\d+')
+EXPLORER = re.compile(r'^(Explorer|Atlas|HandSetRate)\(', re.MULTILINE)
+DRAWING = re.compile(r'plots\.images\(|\bPanel\(|(recorded|band|consequence)_panels\(')
+# what a reader of 00 to 07 cannot know from the book's earlier chapters
+TERMS = (
+    'scheduler',
+    'epoch',
+    'seed',
+    'overfitting',
+    'noisy quadratic',
+    'curvature',
+    'condition number',
+    'expected loss',
+    'stability line',
+    'noise floor',
+    'warmup',
+    'full set',
+    'mini set',
+    'as printed',
+    'as meant',
+    'standard error',
+    'polynomial decay',
+    'confidence interval',
+    'ramp',
+    'peak',
+    'cold',
+)
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
@@ -97,9 +124,88 @@ def test_every_explorer_has_a_task_and_a_picture_that_stays(notebook):
     for cell in notebook.cells:
         if cell.cell_type == 'markdown':
             text = cell.source
-        elif re.search(r'^(Explorer|Atlas|HandSetRate)\(', cell.source, re.MULTILINE):
+        elif EXPLORER.search(cell.source):
             assert '**Task.**' in text
             assert any('image/png' in out.get('data', {}) for out in cell.outputs)
+
+
+def test_every_explorer_s_answer_is_folded_and_nothing_else_tells_it(notebook):
+    for i, cell in enumerate(notebook.cells):
+        if cell.cell_type == 'code' and EXPLORER.search(cell.source):
+            behind = notebook.cells[i + 1]
+            assert behind.cell_type == 'markdown', 'code comes between task and answer'
+            first, answer, _ = re.split('</?details>', behind.source, maxsplit=2)
+            assert '<summary><b>What you may have found</b></summary>' in answer
+            # 02 says there what its first curves are
+            assert not first.strip() or 'HandSetRate(' in cell.source
+
+
+def test_what_sets_up_or_draws_is_folded(notebook):
+    for i, cell in enumerate(notebook.cells):
+        if cell.cell_type == 'code' and (
+            i in (1, 2) or EXPLORER.search(cell.source) or DRAWING.search(cell.source)
+        ):
+            assert cell.metadata.get('jupyter') == {'source_hidden': True}, cell.id
+            assert cell.metadata.get('cellView') == 'form', cell.id  # Colab's
+
+
+def test_the_first_picture_comes_in_the_first_third(notebook):
+    has_picture = [
+        any('image/png' in out.get('data', {}) for out in cell.get('outputs', []))
+        for cell in notebook.cells
+    ]
+    assert has_picture.index(True) <= len(notebook.cells) / 3
+
+
+def first_mention(term, sources):
+    """Return whether the first mention of a term, headings aside, is marked as such."""
+    for source in sources:
+        text = re.sub(r'^(#|\|).*$', '', source, flags=re.MULTILINE)
+        mention = re.search(rf'(\*?)\b{term}\b(\.?\*?)', text, re.IGNORECASE)
+        if mention:
+            return all(mention.groups())
+    return False
+
+
+@pytest.mark.parametrize('term', TERMS)
+def test_a_term_is_explained_where_a_new_student_first_meets_it(term):
+    sources = [
+        cell.source
+        for path in PATHS[:8]
+        for cell in nbformat.read(path, as_version=4).cells[1:]
+        if cell.cell_type == 'markdown'
+    ]
+    assert first_mention(term, sources)
+
+
+def test_the_first_explorer_of_13_comes_in_its_first_sixth():
+    cells = nbformat.read(FOLDER / '13_pytorch_schedulers.ipynb', as_version=4).cells
+    at = next(i for i, cell in enumerate(cells) if EXPLORER.search(cell.source))
+    assert at <= len(cells) / 6
+
+
+def test_the_results_speak_in_words_and_fit():
+    results = nbformat.read(FOLDER / '07_results.ipynb', as_version=4)
+    shown = [
+        out.get('text') or out.get('data', {}).get('text/plain', '')
+        for cell in code(results)
+        for out in cell.outputs
+    ]
+    for text in shown:
+        assert not set(re.findall(r'\w+_\w+', text)) & {*RECIPES}
+    tables = [text for text in shown if text.startswith(('claim', 'schedule'))]
+    assert len(tables) == 3
+    assert all(len(line) <= 88 for text in tables for line in text.splitlines())
+
+
+def test_the_results_say_the_rule_before_they_use_it():
+    results = nbformat.read(FOLDER / '07_results.ipynb', as_version=4)
+    said = [
+        cell.source + ''.join(out.get('text', '') for out in cell.get('outputs', []))
+        for cell in results.cells
+    ]
+    first = next(text for text in said if 'confirmed' in text)
+    assert first.startswith('## The rule')
 
 
 def test_outputs_hold_pictures_not_widgets(notebook):
