@@ -135,7 +135,10 @@ class _Pickled:
 def begin_worker(later: _Pickled) -> None:
     """Install the finder in a new process, and only then make the call put off."""
     install()
-    function, arguments = pickle.loads(later.call)
+    from mxnet.util import np_shape  # by now it can be imported
+
+    with np_shape(True):  # an array of mx.np cannot be read without
+        function, arguments = pickle.loads(later.call)
     function(*arguments)
 
 

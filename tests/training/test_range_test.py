@@ -57,7 +57,7 @@ def test_weights_optimizer_and_generators_go_on_as_if_untested(name):
     run(*made, num_updates=20)
     after = learner.state()
     assert before.keys() == after.keys()
-    assert any(key.startswith('kept') for key in before), 'momentum must be there'
+    assert any(key.startswith('memory') for key in before), 'momentum must be there'
     for key, value in before.items():
         assert np.array_equal(value, after[key]), key
     assert generators == (random.getstate(), np.random.get_state()[1].tolist())
