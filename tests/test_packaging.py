@@ -48,7 +48,7 @@ OWNERS = {
     'joblib': ((), ('experiments/*',)),
     'keras': ((), ('exchange/*',)),
     'matplotlib': (('plots/*',), ()),
-    'mxnet': (FRAMEWORKS, ('exchange/*',)),
+    'mxnet': (FRAMEWORKS, ('exchange/*', 'install/finder')),
     'optax': ((), ('exchange/*',)),
     'timm': ((), ('exchange/*',)),
     'torch': (FRAMEWORKS, ('exchange/*',)),
