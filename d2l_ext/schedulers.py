@@ -96,30 +96,42 @@ class SquareRootScheduler(Scheduler):
 
 
 class FactorScheduler(Scheduler):
-    """Multiply by `factor` every `step`, down to a floor.
+    """Multiply by `factor` every `step`, and stop at `stop_factor_lr`.
 
-    lr(t) = max(stop_factor_lr, base_lr factor^floor(t / step)), never above base_lr
+    lr(t) = max(stop_factor_lr, base_lr factor^floor(t / step)), never above base_lr.
+    With factor > 1 the rate grows, as in a range test: min in place of max.
 
     The book's class multiplies before it answers, so it starts at base_lr * factor.
 
     >>> scheduler = FactorScheduler(factor=0.9, stop_factor_lr=1e-2, base_lr=2.0)
     >>> [round(scheduler(t), 3) for t in (0, 1, 2, 100)]
     [2.0, 1.8, 1.62, 0.01]
+    >>> growth = FactorScheduler(factor=10, stop_factor_lr=1.0, base_lr=1e-3)
+    >>> [round(growth(t), 3) for t in (0, 1, 2, 100)]
+    [0.001, 0.01, 0.1, 1.0]
 
-    Source: book section 11.11.3.1.
+    Raises ValueError for growth that is not told a higher rate to stop at.
+
+    Source: book section 11.11.3.1; PyTorch's `StepLR` and `ExponentialLR`.
     """
 
     arguments = 'factor', 'stop_factor_lr', 'base_lr', 'step'
 
     def __init__(self, factor=1, stop_factor_lr=1e-7, base_lr=0.1, step=1):
-        self.factor = _number('factor', factor, above=0, at_most=1)
+        self.factor = _number('factor', factor, above=0)
         self.stop_factor_lr = _number('stop_factor_lr', stop_factor_lr, at_least=0)
         self.base_lr = _number('base_lr', base_lr, at_least=0)
         self.step = _number('step', step, above=0)
+        if self.factor > 1 and not 0 < self.base_lr < self.stop_factor_lr:
+            text = 'factor must be <= 1 unless the rate is to grow from base_lr = '
+            text += '{!r} to a higher stop_factor_lr, not to {!r}, got {!r}'
+            raise ValueError(text.format(base_lr, stop_factor_lr, factor))
 
     def lr(self, t):
-        decayed = self.base_lr * float(self.factor) ** math.floor(t / self.step)
-        return min(self.base_lr, max(self.stop_factor_lr, decayed))
+        lr = _power(self.base_lr, self.factor, math.floor(t / self.step))
+        if self.factor > 1:
+            return min(self.stop_factor_lr, lr)
+        return min(self.base_lr, max(self.stop_factor_lr, lr))
 
 
 class MultiFactorScheduler(Scheduler):
@@ -127,19 +139,25 @@ class MultiFactorScheduler(Scheduler):
 
     lr(t) = base_lr factor^n with n the number of s in step with s <= t
 
+    In any order; a time that stands twice multiplies twice, one at 0 from the start.
+
     >>> scheduler = MultiFactorScheduler(step=[15, 30], factor=0.5, base_lr=0.5)
     >>> [scheduler(t) for t in (0, 14, 15, 30, 0)]
     [0.5, 0.5, 0.25, 0.125, 0.5]
 
-    Source: book section 11.11.3.2.
+    Source: book section 11.11.3.2; PyTorch's `MultiStepLR`.
     """
 
     arguments = 'step', 'factor', 'base_lr'
 
     def __init__(self, step, factor=1, base_lr=0.1):
-        self.step = _increasing('step', step)
-        self.factor = _number('factor', factor, above=0, at_most=1)
+        times = [_number('step', time, at_least=0) for time in _several('step', step)]
+        self.step = tuple(sorted(times))
+        self.factor = _number('factor', factor, above=0)
         self.base_lr = _number('base_lr', base_lr, at_least=0)
+        if not _power(self.base_lr, self.factor, len(times)) < _INFINITY:
+            text = 'factor must be small enough for a finite rate after step, got {!r}'
+            raise ValueError(text.format(factor))
 
     def lr(self, t):
         return self.base_lr * self.factor ** sum(s <= t for s in self.step)
@@ -364,16 +382,19 @@ class SequentialScheduler(Scheduler):
 
 
 class WarmupScheduler(Scheduler):
-    """A ramp up to where `scheduler` starts, then `scheduler` from its beginning.
+    """A ramp to where `scheduler` starts, then `scheduler` from its beginning.
 
-    With W = warmup_steps: lr(t) = warmup_begin_lr + (scheduler(0) - warmup_begin_lr)
-    t / W for t < W ('linear') or warmup_begin_lr ('constant'), then scheduler(t - W)
+    With W = warmup_steps: lr(t) = warmup_begin_lr + (scheduler(0) - warmup_begin_lr) h
+    for t < W, with h = t / W ('linear'), log(1 + t) / log(1 + W) ('log') or 0
+    ('constant'), then scheduler(t - W). A ramp that begins above goes down.
+    `families.WarmupOverScheduler` is a ramp over a scheduler that runs already.
 
     >>> scheduler = WarmupScheduler(ConstantScheduler(0.5), warmup_steps=5)
     >>> [scheduler(t) for t in (0, 4, 5, 6)]
     [0.0, 0.4, 0.5, 0.5]
 
-    Source: book section 11.11.3.4; Goyal et al. (2017); Gotmare et al. (2018).
+    Source: book section 11.11.3.4; Goyal et al. (2017); Gotmare et al. (2018);
+    DeepSpeed's `WarmupLR` for 'log', whose warmup_num_steps is W + 1.
     """
 
     arguments = 'scheduler', 'warmup_steps', 'warmup_begin_lr', 'warmup_mode'
@@ -383,10 +404,10 @@ class WarmupScheduler(Scheduler):
     ):
         self.scheduler = _scheduler('scheduler', scheduler)
         self.warmup_steps = _number('warmup_steps', warmup_steps, at_least=0)
-        self.warmup_begin_lr = _number(
-            'warmup_begin_lr', warmup_begin_lr, at_least=0, at_most=scheduler(0)
+        self.warmup_begin_lr = _number('warmup_begin_lr', warmup_begin_lr, at_least=0)
+        self.warmup_mode = _choice(
+            'warmup_mode', warmup_mode, ('linear', 'constant', 'log')
         )
-        self.warmup_mode = _choice('warmup_mode', warmup_mode, ('linear', 'constant'))
 
     @property
     def base_lr(self):
@@ -397,8 +418,10 @@ class WarmupScheduler(Scheduler):
             return self.scheduler.lr(t - self.warmup_steps)
         if self.warmup_mode == 'constant':
             return self.warmup_begin_lr
-        peak = self.scheduler.lr(0)
-        return _mix(peak, self.warmup_begin_lr, t / self.warmup_steps)
+        height = t / self.warmup_steps
+        if self.warmup_mode == 'log':
+            height = math.log(1 + t) / math.log(1 + self.warmup_steps)
+        return _mix(self.scheduler.lr(0), self.warmup_begin_lr, height)
 
 
 class PlateauScheduler(Scheduler):
@@ -407,14 +430,17 @@ class PlateauScheduler(Scheduler):
     Pure in the history of the metric: `at(metrics)` replays it. A value is better if
     it beats the best so far by more than threshold * |best| (`threshold_mode='rel'`)
     or threshold ('abs'); more than `patience` values in a row that are not bring a
-    reduction, then `cooldown` values are ignored. PyTorch's rule, but for its fault
-    with negative metrics (worse counted as better). `keras_plateau` is Keras's.
+    reduction, then `cooldown` values are ignored. A reduction by `eps` or less is left
+    out. The first `warmup_steps` values are ignored too, while the rate goes in a line
+    from `warmup_begin_lr` to `base_lr`. PyTorch's rule, but for its fault with negative
+    metrics (worse counted as better). `keras_plateau` is Keras's.
 
     >>> scheduler = PlateauScheduler(base_lr=0.5, factor=0.1, patience=1)
     >>> [round(scheduler.at([1.0] * n), 3) for n in range(5)]
     [0.5, 0.5, 0.5, 0.05, 0.05]
 
-    Source: book section 11.11.4 in words; PyTorch's `ReduceLROnPlateau`.
+    Source: book section 11.11.4 in words; PyTorch's `ReduceLROnPlateau`; timm's
+    `PlateauLRScheduler` for the warmup.
     """
 
     arguments = (
@@ -426,7 +452,11 @@ class PlateauScheduler(Scheduler):
         'stop_factor_lr',
         'mode',
         'threshold_mode',
+        'eps',
+        'warmup_steps',
+        'warmup_begin_lr',
     )
+    eps = warmup_steps = warmup_begin_lr = 0
 
     def __init__(
         self,
@@ -438,6 +468,9 @@ class PlateauScheduler(Scheduler):
         stop_factor_lr=0,
         mode='min',
         threshold_mode='rel',
+        eps=0,
+        warmup_steps=0,
+        warmup_begin_lr=0,
     ):
         self.base_lr = _number('base_lr', base_lr, at_least=0)
         self.factor = _number('factor', factor, above=0, at_most=1)
@@ -447,12 +480,25 @@ class PlateauScheduler(Scheduler):
         self.stop_factor_lr = _number('stop_factor_lr', stop_factor_lr, at_least=0)
         self.mode = _choice('mode', mode, ('min', 'max'))
         self.threshold_mode = _choice('threshold_mode', threshold_mode, ('rel', 'abs'))
+        # at 0 they belong to the class: recorded runs know neither by repr nor hash
+        for name, value in (
+            ('eps', eps),
+            ('warmup_steps', warmup_steps),
+            ('warmup_begin_lr', warmup_begin_lr),
+        ):
+            number = _number(name, value, at_least=0)
+            if number:
+                setattr(self, name, number)
 
     def at(self, metrics):
         """Return the learning rate after the values in `metrics`, oldest first."""
+        metrics = list(metrics)
+        if len(metrics) < self.warmup_steps:
+            height = len(metrics) / self.warmup_steps
+            return _mix(self.base_lr, self.warmup_begin_lr, height)
         lr, best, bad, cooling = self.base_lr, _INFINITY, 0, 0
         margin = self.threshold
-        for value in metrics:
+        for value in metrics[math.ceil(self.warmup_steps) :]:
             value = value if self.mode == 'min' else -value
             if self.threshold_mode == 'rel':
                 # inf - inf would be nan; a nan itself is never better
@@ -464,7 +510,8 @@ class PlateauScheduler(Scheduler):
             if cooling > 0:
                 cooling, bad = cooling - 1, 0
             if bad > self.patience:
-                lr = min(lr, max(self.stop_factor_lr, lr * self.factor))
+                lower = min(lr, max(self.stop_factor_lr, lr * self.factor))
+                lr = lower if lr - lower > self.eps else lr
                 cooling, bad = self.cooldown, 0
         return lr
 
@@ -566,6 +613,14 @@ def warmup_stable_decay(
 def _mix(high, low, height):
     """Return `high` at height 1, `low` at height 0, exactly, and linear between."""
     return high * height + low * (1 - height)
+
+
+def _power(base_lr, factor, n):
+    """Return base_lr factor^n, infinity where that is too large for a float."""
+    try:
+        return base_lr * float(factor) ** n
+    except OverflowError:
+        return _INFINITY
 
 
 def _number(name, value, at_least=None, above=None, at_most=None):
