@@ -9,6 +9,7 @@ from d2l_ext.exchange.formula import (
     reaches_floor,
     whole,
 )
+from d2l_ext.families import WarmupOverScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -27,6 +28,14 @@ def timm(plan: Plan) -> str:
     scheduler, per, n = plan.scheduler, plan.per, plan.length
     num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
     s, warmup = plain(scheduler), []
+    if isinstance(s, WarmupOverScheduler):
+        if s.warmup_mode != 'linear' or s.target != 'start':
+            raise CannotExpressError('its warmup is always a line to the peak')
+        warmup = [f'warmup_t={s.warmup_steps}', f'warmup_lr_init={s.warmup_begin_lr}']
+        warmup.append('warmup_prefix=False')
+        s = plain(s.scheduler)
+        if isinstance(s, (WarmupScheduler, WarmupOverScheduler, SequentialScheduler)):
+            raise CannotExpressError('it lays one warmup over one of its classes')
     if isinstance(s, WarmupScheduler):
         if s.warmup_mode != 'linear':
             raise CannotExpressError('its warmup is always a line')
