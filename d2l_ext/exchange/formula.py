@@ -105,6 +105,9 @@ def plain(scheduler: Scheduler) -> Scheduler:
         and len(s.schedulers) == 1
     ):
         return plain(s.schedulers[0])
+    if isinstance(s, ProductScheduler):
+        product = _product([plain(factor) for factor in s.schedulers])
+        return product if isinstance(product, ConstantScheduler) else s
     if isinstance(s, MultiFactorScheduler) and 0 in s.step:
         later = [time for time in s.step if time > 0]
         base_lr = s.base_lr * s.factor ** s.step.count(0)
@@ -298,7 +301,7 @@ def formula(scheduler: Scheduler, t: str, words: dict[str, str] = PYTHON) -> str
     if isinstance(s, EpochScheduler):
         return formula(s.scheduler, f'({t} // {s.batches_per_epoch})', words)
     if isinstance(s, ProductScheduler):
-        return ' * '.join(f'({formula(part, t, words)})' for part in s.schedulers)
+        return _times([formula(part, t, words) for part in s.schedulers])
     if isinstance(s, _Logarithm):
         log = words['log']
         height = f'{log}({t} + 1) / {log}({float(s.length)} + 1)'
@@ -338,7 +341,9 @@ def choices(pieces: Stretches, words: dict[str, str], where: str) -> str:
     """Return statements that set `lr` without branches, from the last stretch back."""
     lines = [f'lr = {_local(*pieces[-1], words)}']
     for (start, simple), (end, _) in reversed([*zip(pieces, pieces[1:])]):
-        lines.append(f'lr = {where}(t < {end}, {_local(start, simple, words)}, lr)')
+        arguments = f't < {end}', _local(start, simple, words), 'lr'
+        line = f'lr = {where}({", ".join(arguments)})'
+        lines.append(line if len(line) <= 110 else f'lr = {where}({_lines(arguments)})')
     return '\n'.join(lines)
 
 
@@ -368,11 +373,14 @@ def _tidy(lr: float) -> float:
 
 def _local(start: float, simple: Scheduler, words: dict[str, str]) -> str:
     if isinstance(simple, ProductScheduler):
-        parts = [f'({_local(start, part, words)})' for part in simple.schedulers]
-        return ' * '.join(parts)
+        return _times([_local(start, part, words) for part in simple.schedulers])
     if isinstance(simple, _Ahead) and simple.ahead <= start:  # one shift, not two
         return _local(start - simple.ahead, simple.scheduler, words)
     return formula(simple, f'(t - {start})' if start else 't', words)
+
+
+def _times(factors: list[str]) -> str:
+    return ' * '.join(f'({text})' if ' ' in text else text for text in factors)
 
 
 def _between(low: float, high: float, height: str) -> str:
