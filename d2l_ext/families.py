@@ -46,9 +46,9 @@ class WarmupOverScheduler(Scheduler):
 
     Raises ValueError for a bad number, mode or target, and for no scheduler of time.
 
-    Source: timm's `warmup_prefix=False`, its default ('start'); detectron2's and
-    fvcore's `WarmupParamScheduler` ('meet'). mmdetection multiplies the two instead:
-    `ProductScheduler`.
+    Source: timm's `warmup_prefix=False`, its default for a cosine, and MXNet's
+    `FactorScheduler` ('start'); detectron2's `WarmupParamScheduler` ('meet').
+    mmdetection multiplies the two instead: `ProductScheduler`.
     """
 
     arguments = 'scheduler', 'warmup_steps', 'warmup_begin_lr', 'warmup_mode', 'target'
@@ -95,8 +95,8 @@ class ProductScheduler(Scheduler):
 
     Raises ValueError for an empty list, and for what is no scheduler of time.
 
-    Source: PyTorch's `ChainedScheduler`; mmengine's list of `param_scheduler`; the
-    warmup of mmdetection's `LrUpdaterHook`.
+    Source: PyTorch's `ChainedScheduler`; mmengine's list of `param_scheduler`, as
+    mmdetection has it.
     """
 
     arguments = ('schedulers',)
