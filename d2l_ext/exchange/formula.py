@@ -76,14 +76,14 @@ def stretches(scheduler: Scheduler, end: float, *splits: Callable) -> Stretches:
     """
     scheduler = plain(scheduler)
     for split in (_parts, *splits):
-        pieces = split(scheduler, end)
+        pieces = [piece for piece in split(scheduler, end) if piece[0] < end]
         if pieces and pieces != [(0, scheduler)]:
             ends = [*(start for start, _ in pieces[1:]), end]
             return [
                 (start + offset, simple)
                 for (start, piece), stop in zip(pieces, ends)
-                if start < min(stop, end)
-                for offset, simple in stretches(piece, min(stop, end) - start, *splits)
+                if start < stop
+                for offset, simple in stretches(piece, stop - start, *splits)
             ]
     return [(0, scheduler)]
 
@@ -152,25 +152,18 @@ def _parts(scheduler: Scheduler, end: float) -> Stretches:
     if isinstance(s, _Ahead):
         pieces = stretches(s.scheduler, s.ahead + end, rests, steps)
         return [
-            (max(start - s.ahead, 0), _ahead(simple, s.ahead - start))
-            for start, simple in pieces
+            (max(t - s.ahead, 0), _ahead(piece, s.ahead - t)) for t, piece in pieces
         ]
     if isinstance(s, EpochScheduler):
         epochs = math.ceil(end / s.batches_per_epoch)
-        firsts = []
-        for start, simple in stretches(s.scheduler, epochs, rests, steps):
-            first = math.ceil(start)
-            epoch = _ahead(simple, first - start)
-            if not isinstance(epoch, ConstantScheduler):
-                epoch = EpochScheduler(epoch, s.batches_per_epoch)
-            firsts.append((first * s.batches_per_epoch, epoch))
-        return firsts
+        return [
+            (math.ceil(first) * s.batches_per_epoch, _per_epoch(simple, first, s))
+            for first, simple in stretches(s.scheduler, epochs, rests, steps)
+        ]
     if isinstance(s, ProductScheduler):
         factors = [stretches(factor, end, rests, steps) for factor in s.schedulers]
-        return [
-            (start, _product([_at(pieces, start) for pieces in factors]))
-            for start in sorted({start for pieces in factors for start, _ in pieces})
-        ]
+        changes = sorted({t for pieces in factors for t, _ in pieces})
+        return [(t, _product([_at(pieces, t) for pieces in factors])) for t in changes]
     if isinstance(s, PiecewiseLinearScheduler):
         first, last = s.points[0], s.points[-1]
         lines: Stretches = []
@@ -202,6 +195,14 @@ def _ahead(scheduler: Scheduler, ahead: float) -> Scheduler:
     return _Ahead(scheduler, ahead)
 
 
+def _per_epoch(simple: Scheduler, first: float, s: EpochScheduler) -> Scheduler:
+    """Return what answers in `s` from the first whole epoch on, constants as such."""
+    epoch = _ahead(simple, math.ceil(first) - first)
+    if isinstance(epoch, ConstantScheduler):
+        return epoch
+    return EpochScheduler(epoch, s.batches_per_epoch)
+
+
 def _at(pieces: Stretches, t: float) -> Scheduler:
     """Return who answers from the time t on, as it is then."""
     start, simple = [piece for piece in pieces if piece[0] <= t][-1]
@@ -226,12 +227,11 @@ def rests(scheduler: Scheduler, end: float) -> Stretches:
     """Split what comes to rest before `end` into its decay and its rest."""
     s = scheduler
     if isinstance(s, FactorScheduler) and s.factor > 1:
-        n = 0
-        while n * s.step < end and s.lr(n * s.step) < s.stop_factor_lr:
-            n += 1
-        if n * s.step >= end:
-            return []
-        return [(0, s), (n * s.step, ConstantScheduler(s.stop_factor_lr))]
+        # a power grows out of the floats, and a product n step may be rounded
+        start: float = 2 * s.step
+        while start < end and s.lr(start - s.step) < s.stop_factor_lr:
+            start += s.step
+        return [(0, s), (start, ConstantScheduler(s.stop_factor_lr))]
     decays = PolyScheduler, CosineScheduler, CooldownScheduler
     if not isinstance(s, decays) or s.max_update >= end:
         return []
@@ -266,8 +266,10 @@ def formula(scheduler: Scheduler, t: str, words: dict[str, str] = PYTHON) -> str
         return called if s.base_lr == 1 else f'{s.base_lr} * {called}'
     if isinstance(s, FactorScheduler):
         decayed = f'{s.base_lr} * {s.factor} ** {_floor(t, s.step, words)}'
-        if s.stop_factor_lr == 0 or s.factor > 1:
+        if s.stop_factor_lr == 0:
             return decayed
+        if s.factor > 1:
+            return f'{words["min"]}({float(s.stop_factor_lr)}, {decayed})'
         return f'{words["max"]}({float(s.stop_factor_lr)}, {decayed})'
     if isinstance(s, PolyScheduler) and s.pwr == 1:
         if s.final_lr == 0:
