@@ -98,8 +98,6 @@ def plain(scheduler: Scheduler) -> Scheduler:
         return WarmupScheduler(plain(child), *rest)
     if isinstance(s, WarmupOverScheduler) and not s.warmup_steps:
         return plain(s.scheduler)
-    if isinstance(s, EpochScheduler) and s.batches_per_epoch == 1:
-        return plain(s.scheduler)  # its counts are whole
     if (
         isinstance(s, (SequentialScheduler, ProductScheduler))
         and len(s.schedulers) == 1

@@ -147,7 +147,7 @@ CASES = [
     (ProductScheduler([half, half, ConstantScheduler(2)]), 'mtxki'),
     (ProductScheduler([ProductScheduler([down, half]), LambdaScheduler(halving)]), ''),
     (EpochScheduler(steps, 2), 'tx'),
-    (EpochScheduler(down, 1), 'mtxki'),
+    (EpochScheduler(down, 1), ''),
     (EpochScheduler(down, 3), ''),
     (EpochScheduler(SequentialScheduler([half, down], [2.5]), 4), ''),
     (EpochScheduler(SquareRootScheduler(1.0), 7), ''),
