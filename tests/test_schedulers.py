@@ -264,6 +264,7 @@ PLATEAUS = [
     (PlateauScheduler(1, 0.1, 0, 0.5, threshold_mode='abs'), [-10, -10.4], 0.1),
     (PlateauScheduler(1, 0.1, 0, eps=0.05), [1, 1, 1], 0.01),
     (PlateauScheduler(1, 0.1, 0, eps=0.1), [1, 1, 1], 0.1),  # 0.09 less is too little
+    (PlateauScheduler(1, 0.5, 0, eps=0.5), [1, 1, 1], 1),  # nor is eps itself enough
     (PlateauScheduler(1, 0.1, 0, warmup_steps=4), [], 0),
     (PlateauScheduler(1, 0.1, 0, warmup_steps=4), [1, 1, 1], 0.75),
     (PlateauScheduler(1, 0.1, 0, warmup_steps=4), [1, 1, 1, 1], 1),
@@ -475,6 +476,12 @@ def test_neither_hash_nor_equality_nor_repr_goes_by_the_order_of_a_dict():
     assert list(vars(other)) != list(vars(scheduler))
     assert other == scheduler and hash(other) == hash(scheduler)
     assert repr(other) == repr(scheduler)
+
+
+def test_milestones_in_another_order_are_the_same_scheduler():
+    scheduler, other = (MultiFactorScheduler(s, 0.5) for s in ([3, 9, 9], [9, 3, 9]))
+    assert scheduler == other and hash(scheduler) == hash(other)
+    assert repr(scheduler) == repr(other)
 
 
 def test_a_setting_left_out_of_a_plateau_changes_neither_its_text_nor_its_hash():
