@@ -26,6 +26,70 @@ from d2l_ext.schedulers import (
 )
 
 
+class GrowthScheduler(Scheduler):
+    """Multiply by a `factor` above 1 every `step`, up to a ceiling: a range test.
+
+    lr(t) = min(stop_lr, base_lr factor^floor(t / step))
+
+    >>> scheduler = GrowthScheduler(factor=10, stop_lr=1.0, base_lr=1e-3)
+    >>> [round(scheduler(t), 3) for t in (0, 1, 2, 3, 100)]
+    [0.001, 0.01, 0.1, 1.0, 1.0]
+
+    Raises ValueError for a factor below 1, a base_lr of 0, and a stop_lr below it.
+
+    Source: Smith (2017), section 3.3; PyTorch's `StepLR` and `ExponentialLR` with a
+    gamma above 1; optax's `exponential_decay` with a rate above 1.
+    """
+
+    arguments = 'factor', 'stop_lr', 'base_lr', 'step'
+
+    def __init__(self, factor, stop_lr, base_lr, step=1):
+        self.factor = _number('factor', factor, at_least=1)
+        self.base_lr = _number('base_lr', base_lr, above=0)
+        self.stop_lr = _number('stop_lr', stop_lr, at_least=self.base_lr)
+        self.step = _number('step', step, above=0)
+
+    def lr(self, t):
+        try:
+            grown = self.base_lr * float(self.factor) ** math.floor(t / self.step)
+        except OverflowError:
+            grown = self.stop_lr
+        return min(self.stop_lr, grown)
+
+
+class LogWarmupScheduler(Scheduler):
+    """A `WarmupScheduler` whose ramp is a logarithm: steep at first.
+
+    With W = warmup_steps and b = warmup_begin_lr: lr(t) = b + (scheduler(0) - b)
+    log(1 + t) / log(1 + W) for t < W, then scheduler(t - W)
+
+    >>> scheduler = LogWarmupScheduler(ConstantScheduler(1.0), warmup_steps=15)
+    >>> [round(scheduler(t), 3) for t in (0, 1, 3, 7, 15)]
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+
+    Raises ValueError for a number out of its range, and for no scheduler of time.
+
+    Source: DeepSpeed's `WarmupLR`, whose warmup_num_steps is W + 1.
+    """
+
+    arguments = 'scheduler', 'warmup_steps', 'warmup_begin_lr'
+
+    def __init__(self, scheduler, warmup_steps, warmup_begin_lr=0):
+        self.scheduler = _scheduler('scheduler', scheduler)
+        self.warmup_steps = _number('warmup_steps', warmup_steps, at_least=0)
+        self.warmup_begin_lr = _number('warmup_begin_lr', warmup_begin_lr, at_least=0)
+
+    @property
+    def base_lr(self):
+        return self.scheduler.base_lr
+
+    def lr(self, t):
+        if t >= self.warmup_steps:
+            return self.scheduler.lr(t - self.warmup_steps)
+        height = math.log(1 + t) / math.log(1 + self.warmup_steps)
+        return _mix(self.scheduler.lr(0), self.warmup_begin_lr, height)
+
+
 class WarmupOverScheduler(Scheduler):
     """A ramp laid over the first `warmup_steps` of a scheduler that runs underneath.
 

@@ -5,6 +5,25 @@ from typing import Literal
 
 from d2l_ext.schedulers import Scheduler, SequentialScheduler, WarmupScheduler
 
+class GrowthScheduler(Scheduler):
+    factor: float
+    base_lr: float
+    stop_lr: float
+    step: float
+    def __init__(
+        self, factor: float, stop_lr: float, base_lr: float, step: float = 1
+    ) -> None: ...
+
+class LogWarmupScheduler(Scheduler):
+    scheduler: Scheduler
+    warmup_steps: float
+    warmup_begin_lr: float
+    @property
+    def base_lr(self) -> float: ...  # type: ignore[override]
+    def __init__(
+        self, scheduler: Scheduler, warmup_steps: float, warmup_begin_lr: float = 0
+    ) -> None: ...
+
 class WarmupOverScheduler(Scheduler):
     scheduler: Scheduler
     warmup_steps: float

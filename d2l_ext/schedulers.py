@@ -96,42 +96,30 @@ class SquareRootScheduler(Scheduler):
 
 
 class FactorScheduler(Scheduler):
-    """Multiply by `factor` every `step`, and stop at `stop_factor_lr`.
+    """Multiply by `factor` every `step`, down to a floor.
 
-    lr(t) = max(stop_factor_lr, base_lr factor^floor(t / step)), never above base_lr.
-    With factor > 1 the rate grows, as in a range test: min in place of max.
+    lr(t) = max(stop_factor_lr, base_lr factor^floor(t / step)), never above base_lr
 
     The book's class multiplies before it answers, so it starts at base_lr * factor.
 
     >>> scheduler = FactorScheduler(factor=0.9, stop_factor_lr=1e-2, base_lr=2.0)
     >>> [round(scheduler(t), 3) for t in (0, 1, 2, 100)]
     [2.0, 1.8, 1.62, 0.01]
-    >>> growth = FactorScheduler(factor=10, stop_factor_lr=1.0, base_lr=1e-3)
-    >>> [round(growth(t), 3) for t in (0, 1, 2, 100)]
-    [0.001, 0.01, 0.1, 1.0]
 
-    Raises ValueError for growth that is not told a higher rate to stop at.
-
-    Source: book section 11.11.3.1; PyTorch's `StepLR` and `ExponentialLR`.
+    Source: book section 11.11.3.1.
     """
 
     arguments = 'factor', 'stop_factor_lr', 'base_lr', 'step'
 
     def __init__(self, factor=1, stop_factor_lr=1e-7, base_lr=0.1, step=1):
-        self.factor = _number('factor', factor, above=0)
+        self.factor = _number('factor', factor, above=0, at_most=1)
         self.stop_factor_lr = _number('stop_factor_lr', stop_factor_lr, at_least=0)
         self.base_lr = _number('base_lr', base_lr, at_least=0)
         self.step = _number('step', step, above=0)
-        if self.factor > 1 and not 0 < self.base_lr < self.stop_factor_lr:
-            text = 'factor must be <= 1 unless the rate is to grow from base_lr = '
-            text += '{!r} to a higher stop_factor_lr, not to {!r}, got {!r}'
-            raise ValueError(text.format(base_lr, stop_factor_lr, factor))
 
     def lr(self, t):
-        lr = _power(self.base_lr, self.factor, math.floor(t / self.step))
-        if self.factor > 1:
-            return min(self.stop_factor_lr, lr)
-        return min(self.base_lr, max(self.stop_factor_lr, lr))
+        decayed = self.base_lr * float(self.factor) ** math.floor(t / self.step)
+        return min(self.base_lr, max(self.stop_factor_lr, decayed))
 
 
 class MultiFactorScheduler(Scheduler):
@@ -139,25 +127,19 @@ class MultiFactorScheduler(Scheduler):
 
     lr(t) = base_lr factor^n with n the number of s in step with s <= t
 
-    In any order; a time that stands twice multiplies twice, one at 0 from the start.
-
     >>> scheduler = MultiFactorScheduler(step=[15, 30], factor=0.5, base_lr=0.5)
     >>> [scheduler(t) for t in (0, 14, 15, 30, 0)]
     [0.5, 0.5, 0.25, 0.125, 0.5]
 
-    Source: book section 11.11.3.2; PyTorch's `MultiStepLR`.
+    Source: book section 11.11.3.2.
     """
 
     arguments = 'step', 'factor', 'base_lr'
 
     def __init__(self, step, factor=1, base_lr=0.1):
-        times = [_number('step', time, at_least=0) for time in _several('step', step)]
-        self.step = tuple(sorted(times))
-        self.factor = _number('factor', factor, above=0)
+        self.step = _increasing('step', step)
+        self.factor = _number('factor', factor, above=0, at_most=1)
         self.base_lr = _number('base_lr', base_lr, at_least=0)
-        if not _power(self.base_lr, self.factor, len(times)) < _INFINITY:
-            text = 'factor must be small enough for a finite rate after step, got {!r}'
-            raise ValueError(text.format(factor))
 
     def lr(self, t):
         return self.base_lr * self.factor ** sum(s <= t for s in self.step)
@@ -364,7 +346,7 @@ class SequentialScheduler(Scheduler):
         self.schedulers = _several('schedulers', schedulers)
         for scheduler in self.schedulers:
             _scheduler('schedulers', scheduler)
-        self.boundaries = _increasing('boundaries', boundaries)
+        self.boundaries = _boundaries('boundaries', boundaries)
         if len(self.boundaries) != len(self.schedulers) - 1:
             raise ValueError(
                 'boundaries must be one fewer than the {} schedulers, got {!r}'.format(
@@ -382,19 +364,16 @@ class SequentialScheduler(Scheduler):
 
 
 class WarmupScheduler(Scheduler):
-    """A ramp to where `scheduler` starts, then `scheduler` from its beginning.
+    """A ramp up to where `scheduler` starts, then `scheduler` from its beginning.
 
-    With W = warmup_steps: lr(t) = warmup_begin_lr + (scheduler(0) - warmup_begin_lr) h
-    for t < W, with h = t / W ('linear'), log(1 + t) / log(1 + W) ('log') or 0
-    ('constant'), then scheduler(t - W). A ramp that begins above goes down.
-    `families.WarmupOverScheduler` is a ramp over a scheduler that runs already.
+    With W = warmup_steps: lr(t) = warmup_begin_lr + (scheduler(0) - warmup_begin_lr)
+    t / W for t < W ('linear') or warmup_begin_lr ('constant'), then scheduler(t - W)
 
     >>> scheduler = WarmupScheduler(ConstantScheduler(0.5), warmup_steps=5)
     >>> [scheduler(t) for t in (0, 4, 5, 6)]
     [0.0, 0.4, 0.5, 0.5]
 
-    Source: book section 11.11.3.4; Goyal et al. (2017); Gotmare et al. (2018);
-    DeepSpeed's `WarmupLR` for 'log', whose warmup_num_steps is W + 1.
+    Source: book section 11.11.3.4; Goyal et al. (2017); Gotmare et al. (2018).
     """
 
     arguments = 'scheduler', 'warmup_steps', 'warmup_begin_lr', 'warmup_mode'
@@ -404,10 +383,10 @@ class WarmupScheduler(Scheduler):
     ):
         self.scheduler = _scheduler('scheduler', scheduler)
         self.warmup_steps = _number('warmup_steps', warmup_steps, at_least=0)
-        self.warmup_begin_lr = _number('warmup_begin_lr', warmup_begin_lr, at_least=0)
-        self.warmup_mode = _choice(
-            'warmup_mode', warmup_mode, ('linear', 'constant', 'log')
+        self.warmup_begin_lr = _number(
+            'warmup_begin_lr', warmup_begin_lr, at_least=0, at_most=scheduler(0)
         )
+        self.warmup_mode = _choice('warmup_mode', warmup_mode, ('linear', 'constant'))
 
     @property
     def base_lr(self):
@@ -418,10 +397,8 @@ class WarmupScheduler(Scheduler):
             return self.scheduler.lr(t - self.warmup_steps)
         if self.warmup_mode == 'constant':
             return self.warmup_begin_lr
-        height = t / self.warmup_steps
-        if self.warmup_mode == 'log':
-            height = math.log(1 + t) / math.log(1 + self.warmup_steps)
-        return _mix(self.scheduler.lr(0), self.warmup_begin_lr, height)
+        peak = self.scheduler.lr(0)
+        return _mix(peak, self.warmup_begin_lr, t / self.warmup_steps)
 
 
 class PlateauScheduler(Scheduler):
@@ -615,14 +592,6 @@ def _mix(high, low, height):
     return high * height + low * (1 - height)
 
 
-def _power(base_lr, factor, n):
-    """Return base_lr factor^n, infinity where that is too large for a float."""
-    try:
-        return base_lr * float(factor) ** n
-    except OverflowError:
-        return _INFINITY
-
-
 def _number(name, value, at_least=None, above=None, at_most=None):
     """Return `value` as a plain number, or say which one would be right."""
     number = value
@@ -656,6 +625,12 @@ def _several(name, values):
 
 
 def _increasing(name, values):
+    """Return the numbers in order; one that stands twice stands for two changes."""
+    numbers = [_number(name, value, at_least=0) for value in _several(name, values)]
+    return tuple(sorted(numbers))
+
+
+def _boundaries(name, values):
     numbers = tuple(_number(name, value, above=0) for value in _several(name, values))
     if any(a >= b for a, b in zip(numbers, numbers[1:])):
         raise ValueError('{} must increase, got {!r}'.format(name, numbers))

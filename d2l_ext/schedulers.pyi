@@ -117,7 +117,7 @@ class WarmupScheduler(Scheduler):
     scheduler: Scheduler
     warmup_steps: float
     warmup_begin_lr: float
-    warmup_mode: Literal['linear', 'constant', 'log']
+    warmup_mode: Literal['linear', 'constant']
     @property
     def base_lr(self) -> float: ...  # type: ignore[override]
     def __init__(
@@ -125,7 +125,7 @@ class WarmupScheduler(Scheduler):
         scheduler: Scheduler,
         warmup_steps: float,
         warmup_begin_lr: float = 0,
-        warmup_mode: Literal['linear', 'constant', 'log'] = 'linear',
+        warmup_mode: Literal['linear', 'constant'] = 'linear',
     ) -> None: ...
 
 class PlateauScheduler(Scheduler):

@@ -15,7 +15,9 @@ import pytest
 from d2l_ext.families import (
     CooldownScheduler,
     EpochScheduler,
+    GrowthScheduler,
     InversePowerScheduler,
+    LogWarmupScheduler,
     ProductScheduler,
     TriangularScheduler,
     WarmupOverScheduler,
@@ -319,25 +321,21 @@ CASES = [
         {'lr_wsd_decay_style': 'minus_sqrt'},
     ),
     (
-        FactorScheduler(1.5, 1e9, 1e-3, step=5),
+        GrowthScheduler(1.5, 1e9, 1e-3, step=5),
         partial(torch, 'StepLR', 5, 1.5, base_lr=1e-3),
     ),
     (
-        FactorScheduler(1.2, 1e9, 1e-3),
+        GrowthScheduler(1.2, 1e9, 1e-3),
         partial(torch, 'ExponentialLR', 1.2, base_lr=1e-3),
     ),
     (
-        FactorScheduler(1.2, 0.5, 1e-3),
+        GrowthScheduler(1.2, 0.5, 1e-3),
         partial(optax, 'exponential_decay', init_value=1e-3, transition_steps=1),
         {'decay_rate': 1.2, 'end_value': 0.5},
     ),
     (
-        FactorScheduler(1.5, 1e9, 1e-3, step=5),
+        GrowthScheduler(1.5, 1e9, 1e-3, step=5),
         partial(keras, 'ExponentialDecay', 1e-3, 5, 1.5, staircase=True),
-    ),
-    (
-        MultiFactorScheduler([10, 20], 3, 0.01),
-        partial(torch, 'MultiStepLR', [10, 20], 3, base_lr=0.01),
     ),
     (
         MultiFactorScheduler([30, 10, 10], 0.3, 0.5),
@@ -369,21 +367,19 @@ CASES = [
         {'num_warmup_steps': 5, 'num_training_steps': 45, 'num_cycles': 4},
     ),
     (
-        WarmupScheduler(constant, 19, 0.01, 'log'),
+        LogWarmupScheduler(constant, 19, 0.01),
         partial(deepspeed, 'WarmupLR', warmup_num_steps=20),
         {'warmup_min_lr': 0.01, 'warmup_max_lr': 0.5},
     ),
     (
-        WarmupScheduler(
-            SequentialScheduler([constant, PolyScheduler(30, 0.5, 1)], [1]),
-            warmup_steps=19,
-            warmup_mode='log',
+        LogWarmupScheduler(
+            SequentialScheduler([constant, PolyScheduler(30, 0.5, 1)], [1]), 19
         ),
         partial(deepspeed, 'WarmupDecayLR', total_num_steps=50, warmup_num_steps=20),
         {'warmup_max_lr': 0.5},
     ),
     (
-        WarmupScheduler(constant, 8, 0.9),
+        WarmupOverScheduler(constant, 8, 0.9),
         partial(timm, 'StepLRScheduler', decay_t=10, decay_rate=1.0, warmup_t=8),
         {'warmup_lr_init': 0.9},
     ),

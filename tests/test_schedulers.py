@@ -16,7 +16,9 @@ from d2l_ext import families, schedulers
 from d2l_ext.families import (
     CooldownScheduler,
     EpochScheduler,
+    GrowthScheduler,
     InversePowerScheduler,
+    LogWarmupScheduler,
     ProductScheduler,
     TriangularScheduler,
     WarmupOverScheduler,
@@ -62,10 +64,10 @@ VALUES = [
     (FactorScheduler(0.5), {0: 0.1, 1: 0.05, 100: 1e-7}),
     (FactorScheduler(), {0: 0.1, 9: 0.1}),
     (
-        FactorScheduler(2, 1.0, 0.125, step=10),
+        GrowthScheduler(2, 1.0, 0.125, step=10),
         {1e9: 1, 0: 0.125, 9.99: 0.125, 10: 0.25, 29: 0.5, 30: 1, 40: 1},
     ),
-    (FactorScheduler(1.5, 3.0, 1.0), {0: 1, 1: 1.5, 2: 2.25, 3: 3, 1e6: 3}),
+    (GrowthScheduler(1.5, 3.0, 1.0), {0: 1, 1: 1.5, 2: 2.25, 3: 3, 1e6: 3}),
     (
         MultiFactorScheduler([15, 30], 0.5, 0.5),
         {30: 0.125, 0: 0.5, 14: 0.5, 14.999: 0.5, 15: 0.25, 29: 0.25, 1e9: 0.125},
@@ -73,7 +75,6 @@ VALUES = [
     (MultiFactorScheduler([1]), {0: 0.1, 1: 0.1}),
     (MultiFactorScheduler([4, 2, 2], 0.5, 1.0), {0: 1, 1.9: 1, 2: 0.25, 4: 0.125}),
     (MultiFactorScheduler([0, 3], 0.5, 1.0), {0: 0.5, 2: 0.5, 3: 0.25}),
-    (MultiFactorScheduler([2, 5], 3, 0.1), {0: 0.1, 2: 0.3, 5: 0.9, 1e9: 0.9}),
     (
         PolyScheduler(40, 0.5, 2, 0.1),
         {41: 0.1, 1e9: 0.1, 40: 0.1, 0: 0.5, 10: 0.325, 20: 0.2, 30: 0.125},
@@ -124,8 +125,8 @@ VALUES = [
     (WarmupScheduler(down, 4, 0.1), {0: 0.1, 1: 0.2, 3.5: 0.45, 4: 0.5, 9: 0.3}),
     (WarmupScheduler(down, 4, 0.1, 'constant'), {0: 0.1, 3.99: 0.1, 4: 0.5, 9: 0.3}),
     (WarmupScheduler(down, 0, 0.5), {0: 0.5, 5: 0.3}),
-    (WarmupScheduler(down, 4, 0.9), {0: 0.9, 1: 0.8, 3: 0.6, 4: 0.5, 9: 0.3}),
-    (WarmupScheduler(down, 15, 0.1, 'log'), {0: 0.1, 1: 0.2, 3: 0.3, 7: 0.4, 15: 0.5}),
+    (LogWarmupScheduler(down, 15, 0.1), {0: 0.1, 1: 0.2, 3: 0.3, 7: 0.4, 15: 0.5}),
+    (LogWarmupScheduler(down, 0, 0.1), {0: 0.5, 5: 0.3}),
     (
         WarmupScheduler(WarmupScheduler(flat, 2, 0.2), 4),
         {4: 0.2, 2: 0.1, 5: 0.35, 6: 0.5},
@@ -159,8 +160,8 @@ VALUES = [
         {0: 0.25, 5: 0.3, 2: 0.3463525492, 10: 0.1, 1e9: 0.1},
     ),
     (
-        ProductScheduler([MultiFactorScheduler([3], 3), PolyScheduler(4, 1, 1, 0.5)]),
-        {0: 0.1, 2: 0.075, 3: 0.1875, 4: 0.15},
+        ProductScheduler([MultiFactorScheduler([3], 0.5), PolyScheduler(4, 1, 1, 0.5)]),
+        {0: 0.1, 2: 0.075, 3: 0.03125, 4: 0.025},
     ),
     (EpochScheduler(down, 10), {0: 0.5, 9.9: 0.5, 50: 0.3, 59: 0.3, 100: 0.1}),
     (
@@ -310,6 +311,11 @@ CALLS = [
         {'base_lr': 1, 'factor': 0.1, 'patience': 1, 'threshold': 0, 'cooldown': 0}
         | {'stop_factor_lr': 0, 'eps': 0, 'warmup_steps': 0, 'warmup_begin_lr': 0},
     ),
+    (GrowthScheduler, {'factor': 2, 'stop_lr': 5, 'base_lr': 1, 'step': 1}),
+    (
+        LogWarmupScheduler,
+        {'scheduler': flat, 'warmup_steps': 3, 'warmup_begin_lr': 0},
+    ),
     (
         WarmupOverScheduler,
         {'scheduler': flat, 'warmup_steps': 3, 'warmup_begin_lr': 0},
@@ -351,7 +357,7 @@ ABOVE_0 |= {'decay', 'decay_steps', 'boundaries', 'time_scale', 'up_steps'}
 ABOVE_0 |= {'down_steps', 'cycles', 'batches_per_epoch'}
 AT_MOST_1 = {'factor', 'gamma', 'decay'}
 WHOLE = {'cycles', 'batches_per_epoch'}
-MEANT = [(MultiFactorScheduler, 'step', 0), (MultiFactorScheduler, 'factor', 1.5)]
+MEANT = [(MultiFactorScheduler, 'step', 0), (GrowthScheduler, 'factor', 1.5)]
 
 
 @pytest.mark.parametrize(
@@ -390,11 +396,12 @@ def test_a_bad_point_is_named_with_its_value(bad):
         (lambda: PiecewiseLinearScheduler(['ab']), "points .* pairs .* got 'ab'"),
         (lambda: PiecewiseLinearScheduler([(1, 2, 3)]), r'pairs .* got \(1, 2, 3\)'),
         (lambda: PiecewiseLinearScheduler([(3, 1), (3, 0)]), r'time.* got \[\(3, 1\),'),
-        (lambda: FactorScheduler(2, 1, 1), 'factor .* higher stop.* to 1, got 2'),
-        (lambda: FactorScheduler(2, 1, 0), 'factor .* from base_lr = 0 .* got 2'),
+        (lambda: GrowthScheduler(0.5, 1, 1), 'factor must be .* >= 1, got 0.5'),
+        (lambda: GrowthScheduler(2, 1, 0), 'base_lr must be .* > 0, got 0'),
+        (lambda: GrowthScheduler(2, 1, 3), 'stop_lr must be .* >= 3, got 1'),
         # MXNet's order of arguments: step, factor, the floor
-        (lambda: FactorScheduler(2000, 0.001, 0.5), 'factor must be <= 1 .* got 2000'),
-        (lambda: MultiFactorScheduler([1, 2], 1e200), r'factor .* got 1e\+200'),
+        (lambda: FactorScheduler(2000, 0.001, 0.5), 'factor must be .* <= 1, got 2000'),
+        (lambda: WarmupScheduler(flat, 3, 0.6), 'warmup_begin_lr .* <= 0.5, got 0.6'),
         (lambda: SequentialScheduler([flat] * 3, [3, 3]), 'boundaries must increase'),
         (lambda: CyclicScheduler(0.2, 0.1, 3), 'max_lr must be .* >= 0.2, got 0.1'),
         (lambda: CyclicScheduler(0, 1, 3, 'sine'), "shape must be .*, got 'sine'"),

@@ -70,22 +70,16 @@ def _class(scheduler, n):
     if isinstance(s, WarmupScheduler):
         warmup_steps, begin_lr = whole(s.warmup_steps), s.warmup_begin_lr
         s, mode = s.scheduler, s.warmup_mode
-    # MXNet knows no third mode, and lets no ramp begin above its peak
-    if warmup_steps is None or mode == 'log' or begin_lr > s.base_lr:
+    if warmup_steps is None:
         return ''
     settings = {}
     if isinstance(s, ConstantScheduler):
         name, settings = 'FactorScheduler', {'step': n}  # the first step comes after n
-    elif (
-        isinstance(s, FactorScheduler)
-        and s.factor <= 1
-        and whole(s.step)
-        and not warmup_steps
-    ):
+    elif isinstance(s, FactorScheduler) and whole(s.step) and not warmup_steps:
         name = 'FactorScheduler'
         settings = {'step': whole(s.step), 'factor': s.factor}
         settings['stop_factor_lr'] = s.stop_factor_lr
-    elif isinstance(s, MultiFactorScheduler) and s.factor <= 1:
+    elif isinstance(s, MultiFactorScheduler):
         step = [math.ceil(time) + warmup_steps for time in s.step]
         if len({*step}) < len(step):
             return ''

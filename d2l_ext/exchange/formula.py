@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from d2l_ext.families import (
     CooldownScheduler,
     EpochScheduler,
+    GrowthScheduler,
     InversePowerScheduler,
+    LogWarmupScheduler,
     ProductScheduler,
     TriangularScheduler,
     WarmupOverScheduler,
@@ -54,7 +56,7 @@ class _Ahead(Scheduler):
 
 
 class _Logarithm(Scheduler):
-    """The ramp of a warmup with `warmup_mode='log'`."""
+    """The ramp of a `LogWarmupScheduler`."""
 
     def __init__(self, length: float, base_lr: float, final_lr: float) -> None:
         self.length, self.base_lr, self.final_lr = length, base_lr, final_lr
@@ -96,7 +98,8 @@ def plain(scheduler: Scheduler) -> Scheduler:
             return plain(s.scheduler)
         child, *rest = vars(s).values()
         return WarmupScheduler(plain(child), *rest)
-    if isinstance(s, WarmupOverScheduler) and not s.warmup_steps:
+    warm = isinstance(s, (WarmupOverScheduler, LogWarmupScheduler))
+    if warm and not s.warmup_steps:
         return plain(s.scheduler)
     if (
         isinstance(s, (SequentialScheduler, ProductScheduler))
@@ -121,7 +124,9 @@ def plain(scheduler: Scheduler) -> Scheduler:
     elif isinstance(s, CosineRestartsScheduler):
         flat = s.base_lr == s.final_lr
     elif isinstance(s, FactorScheduler):
-        flat = s.factor == 1 or (s.factor < 1 and s.stop_factor_lr >= s.base_lr)
+        flat = s.factor == 1 or s.stop_factor_lr >= s.base_lr
+    elif isinstance(s, GrowthScheduler):
+        flat = s.factor == 1 or s.stop_lr == s.base_lr
     elif isinstance(s, MultiFactorScheduler):
         flat = s.factor == 1 or not s.step
     else:
@@ -138,8 +143,9 @@ def _parts(scheduler: Scheduler, end: float) -> Stretches:
         ramp: Scheduler = ConstantScheduler(s.warmup_begin_lr)
         if s.warmup_mode == 'linear':
             ramp = PolyScheduler(s.warmup_steps, s.warmup_begin_lr, 1, s.scheduler(0))
-        if s.warmup_mode == 'log':
-            ramp = _Logarithm(s.warmup_steps, s.warmup_begin_lr, s.scheduler(0))
+        return [(0, ramp), (s.warmup_steps, s.scheduler)]
+    if isinstance(s, LogWarmupScheduler):
+        ramp = _Logarithm(s.warmup_steps, s.warmup_begin_lr, s.scheduler(0))
         return [(0, ramp), (s.warmup_steps, s.scheduler)]
     if isinstance(s, WarmupOverScheduler):
         ramp = ConstantScheduler(s.warmup_begin_lr)
@@ -224,12 +230,12 @@ def _product(factors: list[Scheduler]) -> Scheduler:
 def rests(scheduler: Scheduler, end: float) -> Stretches:
     """Split what comes to rest before `end` into its decay and its rest."""
     s = scheduler
-    if isinstance(s, FactorScheduler) and s.factor > 1:
+    if isinstance(s, GrowthScheduler):
         # a power grows out of the floats, and a product n step may be rounded
         start: float = 2 * s.step
-        while start < end and s.lr(start - s.step) < s.stop_factor_lr:
+        while start < end and s.lr(start - s.step) < s.stop_lr:
             start += s.step
-        return [(0, s), (start, ConstantScheduler(s.stop_factor_lr))]
+        return [(0, s), (start, ConstantScheduler(s.stop_lr))]
     decays = PolyScheduler, CosineScheduler, CooldownScheduler
     if not isinstance(s, decays) or s.max_update >= end:
         return []
@@ -266,8 +272,6 @@ def formula(scheduler: Scheduler, t: str, words: dict[str, str] = PYTHON) -> str
         decayed = f'{s.base_lr} * {s.factor} ** {_floor(t, s.step, words)}'
         if s.stop_factor_lr == 0:
             return decayed
-        if s.factor > 1:
-            return f'{words["min"]}({float(s.stop_factor_lr)}, {decayed})'
         return f'{words["max"]}({float(s.stop_factor_lr)}, {decayed})'
     if isinstance(s, PolyScheduler) and s.pwr == 1:
         if s.final_lr == 0:
@@ -296,6 +300,9 @@ def formula(scheduler: Scheduler, t: str, words: dict[str, str] = PYTHON) -> str
         if s.decay < 1:
             height = f'{s.decay} ** ({t} / {s.period} // 1) * {height}'
         return _between(s.final_lr, s.base_lr, height)
+    if isinstance(s, GrowthScheduler):
+        grown = f'{s.base_lr} * {float(s.factor)} ** {_floor(t, s.step, words)}'
+        return f'{words["min"]}({float(s.stop_lr)}, {grown})'
     if isinstance(s, _Ahead):
         return formula(s.scheduler, f'({t} + {s.ahead})', words)
     if isinstance(s, EpochScheduler):
@@ -402,9 +409,7 @@ def whole(value: float) -> int | None:
 
 
 def reaches_floor(s: FactorScheduler, n: int) -> bool:
-    """Return whether the `FactorScheduler` s stops to move before the time n."""
-    if s.factor > 1:
-        return s.lr(n - 1) >= s.stop_factor_lr
+    """Return whether the `FactorScheduler` s comes to its floor before the time n."""
     return s.base_lr * s.factor ** math.floor((n - 1) / s.step) < s.stop_factor_lr
 
 
