@@ -98,8 +98,7 @@ def plain(scheduler: Scheduler) -> Scheduler:
             return plain(s.scheduler)
         child, *rest = vars(s).values()
         return WarmupScheduler(plain(child), *rest)
-    warm = isinstance(s, (WarmupOverScheduler, LogWarmupScheduler))
-    if warm and not s.warmup_steps:
+    if isinstance(s, (WarmupOverScheduler, LogWarmupScheduler)) and not s.warmup_steps:
         return plain(s.scheduler)
     if (
         isinstance(s, (SequentialScheduler, ProductScheduler))
