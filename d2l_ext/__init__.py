@@ -1,8 +1,9 @@
 """Learning rate schedules: pure schedulers, real training and live sliders.
 
-The schedulers can be taken from here. All else stands in a room of its own:
+The book's schedulers can be taken from here. All else stands in a room of its own:
 
-`schedulers`    every scheduler, a pure function of time, in one plain file
+`schedulers`    the book's schedulers and their kin, pure functions, in one plain file
+`families`      rarer ones: laid over each other, multiplied, in two units
 `plan`          a schedule in its run: the scheduler, its unit, the length of the run
 `check`         what is doubtful about a schedule, in sentences
 `mxnet`         the book's framework: nets, data on the device, training

@@ -346,7 +346,7 @@ class SequentialScheduler(Scheduler):
         self.schedulers = _several('schedulers', schedulers)
         for scheduler in self.schedulers:
             _scheduler('schedulers', scheduler)
-        self.boundaries = _increasing('boundaries', boundaries)
+        self.boundaries = _boundaries('boundaries', boundaries)
         if len(self.boundaries) != len(self.schedulers) - 1:
             raise ValueError(
                 'boundaries must be one fewer than the {} schedulers, got {!r}'.format(
@@ -407,14 +407,17 @@ class PlateauScheduler(Scheduler):
     Pure in the history of the metric: `at(metrics)` replays it. A value is better if
     it beats the best so far by more than threshold * |best| (`threshold_mode='rel'`)
     or threshold ('abs'); more than `patience` values in a row that are not bring a
-    reduction, then `cooldown` values are ignored. PyTorch's rule, but for its fault
-    with negative metrics (worse counted as better). `keras_plateau` is Keras's.
+    reduction, then `cooldown` values are ignored. A reduction by `eps` or less is left
+    out. The first `warmup_steps` values are ignored too, while the rate goes in a line
+    from `warmup_begin_lr` to `base_lr`. PyTorch's rule, but for its fault with negative
+    metrics (worse counted as better). `keras_plateau` is Keras's.
 
     >>> scheduler = PlateauScheduler(base_lr=0.5, factor=0.1, patience=1)
     >>> [round(scheduler.at([1.0] * n), 3) for n in range(5)]
     [0.5, 0.5, 0.5, 0.05, 0.05]
 
-    Source: book section 11.11.4 in words; PyTorch's `ReduceLROnPlateau`.
+    Source: book section 11.11.4 in words; PyTorch's `ReduceLROnPlateau`; timm's
+    `PlateauLRScheduler` for the warmup.
     """
 
     arguments = (
@@ -426,7 +429,11 @@ class PlateauScheduler(Scheduler):
         'stop_factor_lr',
         'mode',
         'threshold_mode',
+        'eps',
+        'warmup_steps',
+        'warmup_begin_lr',
     )
+    eps = warmup_steps = warmup_begin_lr = 0
 
     def __init__(
         self,
@@ -438,6 +445,9 @@ class PlateauScheduler(Scheduler):
         stop_factor_lr=0,
         mode='min',
         threshold_mode='rel',
+        eps=0,
+        warmup_steps=0,
+        warmup_begin_lr=0,
     ):
         self.base_lr = _number('base_lr', base_lr, at_least=0)
         self.factor = _number('factor', factor, above=0, at_most=1)
@@ -447,12 +457,25 @@ class PlateauScheduler(Scheduler):
         self.stop_factor_lr = _number('stop_factor_lr', stop_factor_lr, at_least=0)
         self.mode = _choice('mode', mode, ('min', 'max'))
         self.threshold_mode = _choice('threshold_mode', threshold_mode, ('rel', 'abs'))
+        # at 0 they belong to the class: recorded runs know neither by repr nor hash
+        for name, value in (
+            ('eps', eps),
+            ('warmup_steps', warmup_steps),
+            ('warmup_begin_lr', warmup_begin_lr),
+        ):
+            number = _number(name, value, at_least=0)
+            if number:
+                setattr(self, name, number)
 
     def at(self, metrics):
         """Return the learning rate after the values in `metrics`, oldest first."""
+        metrics = list(metrics)
+        if len(metrics) < self.warmup_steps:
+            height = len(metrics) / self.warmup_steps
+            return _mix(self.base_lr, self.warmup_begin_lr, height)
         lr, best, bad, cooling = self.base_lr, _INFINITY, 0, 0
         margin = self.threshold
-        for value in metrics:
+        for value in metrics[math.ceil(self.warmup_steps) :]:
             value = value if self.mode == 'min' else -value
             if self.threshold_mode == 'rel':
                 # inf - inf would be nan; a nan itself is never better
@@ -464,7 +487,8 @@ class PlateauScheduler(Scheduler):
             if cooling > 0:
                 cooling, bad = cooling - 1, 0
             if bad > self.patience:
-                lr = min(lr, max(self.stop_factor_lr, lr * self.factor))
+                lower = min(lr, max(self.stop_factor_lr, lr * self.factor))
+                lr = lower if lr - lower > self.eps else lr
                 cooling, bad = self.cooldown, 0
         return lr
 
@@ -601,6 +625,12 @@ def _several(name, values):
 
 
 def _increasing(name, values):
+    """Return the numbers in order; one that stands twice stands for two changes."""
+    numbers = [_number(name, value, at_least=0) for value in _several(name, values)]
+    return tuple(sorted(numbers))
+
+
+def _boundaries(name, values):
     numbers = tuple(_number(name, value, above=0) for value in _several(name, values))
     if any(a >= b for a, b in zip(numbers, numbers[1:])):
         raise ValueError('{} must increase, got {!r}'.format(name, numbers))

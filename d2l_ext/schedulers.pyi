@@ -137,6 +137,9 @@ class PlateauScheduler(Scheduler):
     stop_factor_lr: float
     mode: Literal['min', 'max']
     threshold_mode: Literal['rel', 'abs']
+    eps: float
+    warmup_steps: float
+    warmup_begin_lr: float
     def __init__(
         self,
         base_lr: float = 0.1,
@@ -147,6 +150,9 @@ class PlateauScheduler(Scheduler):
         stop_factor_lr: float = 0,
         mode: Literal['min', 'max'] = 'min',
         threshold_mode: Literal['rel', 'abs'] = 'rel',
+        eps: float = 0,
+        warmup_steps: float = 0,
+        warmup_begin_lr: float = 0,
     ) -> None: ...
     def at(self, metrics: Iterable[float]) -> float: ...
 

@@ -1,6 +1,7 @@
 """What every scheduler promises, asked of every scheduler: drawn, nested, composed."""
 
 import copy
+import math
 import pickle
 
 import numpy
@@ -8,7 +9,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from d2l_ext import schedulers
+from d2l_ext import families, schedulers
+from d2l_ext.families import (
+    CooldownScheduler,
+    EpochScheduler,
+    GrowthScheduler,
+    InversePowerScheduler,
+    LogWarmupScheduler,
+    ProductScheduler,
+    TriangularScheduler,
+    WarmupOverScheduler,
+    cosine_cycles,
+    warmup_stable_cooldown,
+)
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -41,17 +54,35 @@ def halving(t):
 lengths = st.integers(1, 60) | st.floats(0.5, 60)
 rates = st.integers(0, 2) | st.floats(1e-4, 2)
 factors = st.just(1) | st.floats(0.1, 1)
+growths = st.integers(1, 3) | st.floats(1.001, 4)
 times = st.integers(0, 200) | st.floats(0, 200)
 increasing = st.lists(lengths, max_size=4, unique=True).map(sorted)
+milestones = st.lists(st.integers(0, 9) | lengths, max_size=5)
 simple = [
     st.builds(ConstantScheduler, rates),
     st.builds(SquareRootScheduler, rates),
     st.builds(FactorScheduler, factors, rates, rates, lengths),
-    st.builds(MultiFactorScheduler, increasing, factors, rates),
+    st.builds(MultiFactorScheduler, milestones, factors, rates),
     st.builds(PolyScheduler, lengths, rates, st.integers(1, 3) | factors, rates),
     st.builds(CosineScheduler, lengths, rates, rates),
+    st.builds(InversePowerScheduler, lengths, rates, factors | growths, rates),
+    st.builds(CooldownScheduler, lengths, rates, factors | growths, rates),
 ]
 others = [
+    st.builds(
+        lambda factor, low, rise, step: GrowthScheduler(factor, low + rise, low, step),
+        *(st.floats(1.001, 4), st.floats(1e-4, 2), st.floats(1e-3, 2), lengths),
+    ),
+    st.builds(
+        lambda low, rise, *rest: TriangularScheduler(low, low + rise, *rest),
+        *(rates, rates, lengths, lengths, factors),
+        st.sampled_from(['cycle', 'update']),
+    ),
+    st.builds(
+        cosine_cycles,
+        *(st.integers(1, 4), lengths, rates, rates),
+        *(st.just(1) | st.floats(1.05, 3), factors),
+    ),
     st.builds(
         lambda points: PiecewiseLinearScheduler(sorted(points.items())),
         st.dictionaries(st.just(0) | lengths, rates, min_size=1, max_size=6),
@@ -74,6 +105,12 @@ others = [
         *(lengths, lengths, rates, rates, rates),
     ),
     st.builds(
+        lambda warmup, rest, decay, *lrs: warmup_stable_cooldown(
+            warmup + rest + decay, lrs[0], warmup, decay, lrs[1]
+        ),
+        *(lengths, lengths, lengths, rates, rates),
+    ),
+    st.builds(
         lambda warmup, rest, decay, *lrs: warmup_stable_decay(
             warmup + rest + decay, lrs[0], warmup, decay, lrs[1]
         ),
@@ -86,8 +123,21 @@ others = [
 def warmups(draw, children):
     scheduler = draw(children)
     begin_lr = draw(st.sampled_from([0, 0.25, 1])) * scheduler(0)
+    mode = draw(st.sampled_from(['linear', 'constant', 'log']))
+    steps = draw(st.just(0) | lengths)
+    if mode == 'log':
+        return LogWarmupScheduler(scheduler, steps, begin_lr)
+    return WarmupScheduler(scheduler, steps, begin_lr, mode)
+
+
+@st.composite
+def warmups_over(draw, children):
+    scheduler = draw(children)
+    begin_lr = draw(st.sampled_from([0, 0.25, 1, 1.5])) * scheduler(0)
     mode = draw(st.sampled_from(['linear', 'constant']))
-    return WarmupScheduler(scheduler, draw(st.just(0) | lengths), begin_lr, mode)
+    target = draw(st.sampled_from(['start', 'meet']))
+    steps = draw(st.just(0) | lengths)
+    return WarmupOverScheduler(scheduler, steps, begin_lr, mode, target)
 
 
 @st.composite
@@ -98,10 +148,19 @@ def sequences(draw, children):
     return SequentialScheduler(parts, boundaries)
 
 
+def holders(children):
+    return st.one_of(
+        warmups(children),
+        warmups_over(children),
+        sequences(children),
+        st.builds(ProductScheduler, st.lists(children, min_size=1, max_size=3)),
+        st.builds(EpochScheduler, children, st.integers(1, 20)),
+    )
+
+
 leaves = st.one_of(*simple, *others)
-any_scheduler = leaves | st.recursive(
-    leaves, lambda children: warmups(children) | sequences(children), max_leaves=6
-)
+any_scheduler = leaves | st.recursive(leaves, holders, max_leaves=6)
+names = {**vars(schedulers), **vars(families), 'halving': halving}
 
 
 # What a scheduler says of itself
@@ -109,9 +168,14 @@ any_scheduler = leaves | st.recursive(
 
 def bounds(s):
     """Return the least and the greatest learning rate that `s` may answer."""
-    if isinstance(s, WarmupScheduler):
+    if isinstance(s, (WarmupScheduler, LogWarmupScheduler, WarmupOverScheduler)):
         low, high = bounds(s.scheduler)
-        return min(low, s.warmup_begin_lr), high
+        return min(low, s.warmup_begin_lr), max(high, s.warmup_begin_lr)
+    if isinstance(s, EpochScheduler):
+        return bounds(s.scheduler)
+    if isinstance(s, ProductScheduler):
+        lows, highs = zip(*map(bounds, s.schedulers), strict=True)
+        return math.prod(lows), math.prod(highs)
     if isinstance(s, SequentialScheduler):
         lows, highs = zip(*map(bounds, s.schedulers), strict=True)
         return min(lows), max(highs)
@@ -119,8 +183,12 @@ def bounds(s):
         return min(lr for _, lr in s.points), max(lr for _, lr in s.points)
     if isinstance(s, FactorScheduler):
         return min(s.stop_factor_lr, s.base_lr), s.base_lr
+    if isinstance(s, GrowthScheduler):
+        return s.base_lr, s.stop_lr
     if isinstance(s, MultiFactorScheduler):
         return s.base_lr * s.factor ** len(s.step), s.base_lr
+    if isinstance(s, InversePowerScheduler):
+        return min(s.stop_lr, s.base_lr), s.base_lr
     if isinstance(s, (SquareRootScheduler, LambdaScheduler)):
         return 0, s.base_lr
     stated = [s.base_lr, getattr(s, 'final_lr', getattr(s, 'max_lr', s.base_lr))]
@@ -129,15 +197,22 @@ def bounds(s):
 
 def tail(s):
     """Return the learning rate `s` comes to rest at, None if it never rests."""
-    if isinstance(s, WarmupScheduler):
+    if isinstance(
+        s, (WarmupScheduler, LogWarmupScheduler, WarmupOverScheduler, EpochScheduler)
+    ):
         return tail(s.scheduler)
+    if isinstance(s, ProductScheduler):
+        tails = [tail(factor) for factor in s.schedulers]
+        return None if None in tails else math.prod(tails)
     if isinstance(s, SequentialScheduler):
         return tail(s.schedulers[-1])
     if isinstance(s, FactorScheduler):
         return bounds(s)[0] if s.factor < 1 else s.base_lr
+    if isinstance(s, GrowthScheduler):
+        return s.stop_lr
     if isinstance(s, (ConstantScheduler, MultiFactorScheduler)):
         return bounds(s)[0]
-    if isinstance(s, (PolyScheduler, CosineScheduler)):
+    if isinstance(s, (PolyScheduler, CosineScheduler, CooldownScheduler)):
         return s.final_lr
     if isinstance(s, PiecewiseLinearScheduler):
         return s.points[-1][1]
@@ -172,7 +247,7 @@ def test_a_call_changes_nothing_and_depends_on_nothing_but_t(scheduler, ts, rand
     assert {t: scheduler(t) for t in ts} == first
     assert vars(scheduler) == state and repr(scheduler) == text
     for t in ts:
-        assert eval(text, {**vars(schedulers), 'halving': halving})(t) == first[t]
+        assert eval(text, names)(t) == first[t]
 
 
 @given(any_scheduler, times | st.just(1e9))
@@ -193,7 +268,7 @@ def test_it_rests_where_its_formula_ends(scheduler):
 @given(any_scheduler, any_scheduler)
 @repeatable
 def test_copies_and_what_repr_writes_are_equal(scheduler, other):
-    written = eval(repr(scheduler), {**vars(schedulers), 'halving': halving})
+    written = eval(repr(scheduler), names)
     pickled = pickle.loads(pickle.dumps(scheduler))
     for twin in (written, pickled, copy.copy(scheduler), copy.deepcopy(scheduler)):
         assert twin == scheduler and hash(twin) == hash(scheduler)
@@ -210,7 +285,7 @@ def test_floats_and_numpy_scalars_serve_as_well(scheduler, t, number):
     assert twin == scheduler and hash(twin) == hash(scheduler)
     assert twin(number(t)) == scheduler(t)
     assert type(twin(number(t))) in (int, float)
-    assert eval(repr(twin), {**vars(schedulers), 'halving': halving}) == scheduler
+    assert eval(repr(twin), names) == scheduler
 
 
 @given(st.one_of(*simple), st.lists(times, min_size=2, max_size=20))
@@ -223,7 +298,7 @@ def test_simple_schedulers_go_one_way(scheduler, ts):
     assert all(b <= a + slack for a, b in zip(lrs, lrs[1:], strict=False))
 
 
-@given(st.sampled_from(others[-3:]).flatmap(lambda family: family))
+@given(st.sampled_from(others[-4:]).flatmap(lambda family: family))
 @repeatable
 def test_compositions_are_joined_without_a_jump(scheduler):
     joins, part = [], scheduler

@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from d2l_ext import schedulers
+from d2l_ext import families, schedulers
+from d2l_ext.families import (
+    CooldownScheduler,
+    EpochScheduler,
+    GrowthScheduler,
+    InversePowerScheduler,
+    LogWarmupScheduler,
+    ProductScheduler,
+    TriangularScheduler,
+    WarmupOverScheduler,
+    cosine_cycles,
+    warmup_stable_cooldown,
+)
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -51,10 +64,17 @@ VALUES = [
     (FactorScheduler(0.5), {0: 0.1, 1: 0.05, 100: 1e-7}),
     (FactorScheduler(), {0: 0.1, 9: 0.1}),
     (
+        GrowthScheduler(2, 1.0, 0.125, step=10),
+        {1e9: 1, 0: 0.125, 9.99: 0.125, 10: 0.25, 29: 0.5, 30: 1, 40: 1},
+    ),
+    (GrowthScheduler(1.5, 3.0, 1.0), {0: 1, 1: 1.5, 2: 2.25, 3: 3, 1e6: 3}),
+    (
         MultiFactorScheduler([15, 30], 0.5, 0.5),
         {30: 0.125, 0: 0.5, 14: 0.5, 14.999: 0.5, 15: 0.25, 29: 0.25, 1e9: 0.125},
     ),
     (MultiFactorScheduler([1]), {0: 0.1, 1: 0.1}),
+    (MultiFactorScheduler([4, 2, 2], 0.5, 1.0), {0: 1, 1.9: 1, 2: 0.25, 4: 0.125}),
+    (MultiFactorScheduler([0, 3], 0.5, 1.0), {0: 0.5, 2: 0.5, 3: 0.25}),
     (
         PolyScheduler(40, 0.5, 2, 0.1),
         {41: 0.1, 1e9: 0.1, 40: 0.1, 0: 0.5, 10: 0.325, 20: 0.2, 30: 0.125},
@@ -105,6 +125,8 @@ VALUES = [
     (WarmupScheduler(down, 4, 0.1), {0: 0.1, 1: 0.2, 3.5: 0.45, 4: 0.5, 9: 0.3}),
     (WarmupScheduler(down, 4, 0.1, 'constant'), {0: 0.1, 3.99: 0.1, 4: 0.5, 9: 0.3}),
     (WarmupScheduler(down, 0, 0.5), {0: 0.5, 5: 0.3}),
+    (LogWarmupScheduler(down, 15, 0.1), {0: 0.1, 1: 0.2, 3: 0.3, 7: 0.4, 15: 0.5}),
+    (LogWarmupScheduler(down, 0, 0.1), {0: 0.5, 5: 0.3}),
     (
         WarmupScheduler(WarmupScheduler(flat, 2, 0.2), 4),
         {4: 0.2, 2: 0.1, 5: 0.35, 6: 0.5},
@@ -126,6 +148,54 @@ VALUES = [
     (warmup_stable_decay(15, 0.5, 5, 10), {4: 0.4, 5: 0.5, 10: 0.25, 15: 0}),
     (warmup_stable_decay(16, 0.5, 5, 10), {4: 0.4, 6: 0.5, 11: 0.25, 16: 0}),
     (warmup_stable_decay(15, 0.5, 0, 10), {0: 0.5, 5: 0.5, 10: 0.25, 15: 0}),
+    (WarmupOverScheduler(down, 5), {0: 0, 1: 0.1, 4: 0.4, 5: 0.3, 10: 0.1, 11: 0.1}),
+    (WarmupOverScheduler(down, 5, 0.1, target='meet'), {0: 0.1, 2.5: 0.2, 5: 0.3}),
+    (WarmupOverScheduler(down, 5, 0.2, 'constant'), {0: 0.2, 4.9: 0.2, 5: 0.3}),
+    (WarmupOverScheduler(down, 0, 0.2), {0: 0.5, 5: 0.3}),
+    (WarmupOverScheduler(down, 4, 0.9), {0: 0.9, 2: 0.7, 10: 0.1}),
+    (WarmupOverScheduler(down, 20), {0: 0, 10: 0.25, 19: 0.475, 20: 0.1}),
+    (ProductScheduler([down]), {0: 0.5, 5: 0.3, 10: 0.1}),
+    (
+        ProductScheduler([down, WarmupScheduler(ConstantScheduler(1), 4, 0.5)]),
+        {0: 0.25, 5: 0.3, 2: 0.3463525492, 10: 0.1, 1e9: 0.1},
+    ),
+    (
+        ProductScheduler([MultiFactorScheduler([3], 0.5), PolyScheduler(4, 1, 1, 0.5)]),
+        {0: 0.1, 2: 0.075, 3: 0.03125, 4: 0.025},
+    ),
+    (EpochScheduler(down, 10), {0: 0.5, 9.9: 0.5, 50: 0.3, 59: 0.3, 100: 0.1}),
+    (
+        WarmupOverScheduler(EpochScheduler(MultiFactorScheduler([2], 0.1, 1), 10), 15),
+        {0: 0, 3: 0.2, 14: 14 / 15, 15: 1, 19: 1, 20: 0.1, 1e9: 0.1},
+    ),
+    (InversePowerScheduler(1, 1.0), {8: 1 / 3, 0: 1, 3: 0.5, 0.5625: 0.8}),
+    (InversePowerScheduler(10), {0: 0.1, 30: 0.05, 90: 0.0316227766}),
+    (InversePowerScheduler(4, 1.0, 2, 0.04), {0: 1, 4: 0.25, 12: 0.0625, 16: 0.04}),
+    (InversePowerScheduler(4, 1.0, 2, 3), {0: 1, 4: 1}),  # the floor lifts nothing
+    (
+        WarmupScheduler(InversePowerScheduler(100, 1.0), 100),
+        {0: 0, 50: 0.5, 100: 1, 400: 0.5, 900: 1 / 3},
+    ),
+    (CooldownScheduler(16), {0: 0.1, 1: 0.075, 4: 0.05, 9: 0.025, 16: 0, 1e9: 0}),
+    (CooldownScheduler(10, 0.5, 2, 0.1), {0: 0.5, 5: 0.4, 10: 0.1, 11: 0.1}),
+    (
+        TriangularScheduler(0.1, 0.5, 2, 4),
+        {6: 0.1, 0: 0.1, 1: 0.3, 2: 0.5, 3: 0.4, 5: 0.2, 8: 0.5, 10: 0.3},
+    ),
+    (TriangularScheduler(0.1, 0.5, 2, 4, 0.5), {2: 0.5, 6: 0.1, 8: 0.3, 14: 0.2}),
+    (
+        TriangularScheduler(0.1, 0.5, 2, 2, 0.5, 'update'),
+        {0: 0.1, 1: 0.2, 2: 0.2, 3: 0.125, 6: 0.10625},
+    ),
+    (
+        cosine_cycles(3, 10, 1.0, 0.2, 2, 0.5),
+        {0: 1, 5: 0.6, 10: 0.6, 20: 0.4, 30: 0.4, 50: 0.3, 70: 0.2, 110: 0.2},
+    ),
+    (
+        warmup_stable_cooldown(40, 0.5, 5, 16, 0.1),
+        {0: 0, 4: 0.4, 5: 0.5, 24: 0.5, 25: 0.4, 28: 0.3, 33: 0.2, 40: 0.1, 1e9: 0.1},
+    ),
+    (warmup_stable_cooldown(21, 0.5, 5, 16), {4: 0.4, 5: 0.5, 9: 0.25, 21: 0}),
 ]
 
 
@@ -193,6 +263,17 @@ PLATEAUS = [
     (PlateauScheduler(1, 0.1, 0, 0.5, threshold_mode='abs'), [10, 9.6], 0.1),
     (PlateauScheduler(1, 0.1, 0, 0.5, threshold_mode='abs'), [10, 9.4], 1),
     (PlateauScheduler(1, 0.1, 0, 0.5, threshold_mode='abs'), [-10, -10.4], 0.1),
+    (PlateauScheduler(1, 0.1, 0, eps=0.05), [1, 1, 1], 0.01),
+    (PlateauScheduler(1, 0.1, 0, eps=0.1), [1, 1, 1], 0.1),  # 0.09 less is too little
+    (PlateauScheduler(1, 0.5, 0, eps=0.5), [1, 1, 1], 1),  # nor is eps itself enough
+    (PlateauScheduler(1, 0.1, 0, warmup_steps=4), [], 0),
+    (PlateauScheduler(1, 0.1, 0, warmup_steps=4), [1, 1, 1], 0.75),
+    (PlateauScheduler(1, 0.1, 0, warmup_steps=4), [1, 1, 1, 1], 1),
+    (PlateauScheduler(1, 0.1, 0, warmup_steps=4), [1, 1, 1, 1, 2], 1),
+    (PlateauScheduler(1, 0.1, 0, warmup_steps=4), [1, 1, 1, 1, 2, 2], 0.1),
+    (PlateauScheduler(1, 0.1, 0, warmup_steps=2.5), [1, 1, 1, 2, 2], 0.1),
+    (PlateauScheduler(1, warmup_steps=4, warmup_begin_lr=0.2), [1], 0.4),
+    (PlateauScheduler(1, warmup_steps=4, warmup_begin_lr=3), [1, 1], 2),
     (keras_plateau(1, 0.1, 3), [1, 1, 1], 1),
     (keras_plateau(1, 0.1, 3), [1, 1, 1, 1], 0.1),  # PyTorch's would wait for one more
     (keras_plateau(1, 0.1, 0), [1, 1, 1], 0.01),  # as patience=1
@@ -228,7 +309,37 @@ CALLS = [
     (
         PlateauScheduler,
         {'base_lr': 1, 'factor': 0.1, 'patience': 1, 'threshold': 0, 'cooldown': 0}
-        | {'stop_factor_lr': 0},
+        | {'stop_factor_lr': 0, 'eps': 0, 'warmup_steps': 0, 'warmup_begin_lr': 0},
+    ),
+    (GrowthScheduler, {'factor': 2, 'stop_lr': 5, 'base_lr': 1, 'step': 1}),
+    (
+        LogWarmupScheduler,
+        {'scheduler': flat, 'warmup_steps': 3, 'warmup_begin_lr': 0},
+    ),
+    (
+        WarmupOverScheduler,
+        {'scheduler': flat, 'warmup_steps': 3, 'warmup_begin_lr': 0},
+    ),
+    (ProductScheduler, {'schedulers': [flat, down]}),
+    (EpochScheduler, {'scheduler': flat, 'batches_per_epoch': 3}),
+    (
+        InversePowerScheduler,
+        {'time_scale': 1, 'base_lr': 1, 'pwr': 1, 'stop_lr': 0},
+    ),
+    (CooldownScheduler, {'max_update': 5, 'base_lr': 1, 'pwr': 1, 'final_lr': 0}),
+    (
+        TriangularScheduler,
+        {'base_lr': 0.1, 'max_lr': 1, 'up_steps': 3, 'down_steps': 4, 'gamma': 1},
+    ),
+    (
+        cosine_cycles,
+        {'cycles': 2, 'period': 4, 'base_lr': 1, 'final_lr': 0, 'multiplier': 2}
+        | {'decay': 1},
+    ),
+    (
+        warmup_stable_cooldown,
+        {'max_update': 9, 'base_lr': 1, 'warmup_steps': 2, 'decay_steps': 3}
+        | {'final_lr': 0, 'pwr': 1},
     ),
     (warmup_cosine, {'max_update': 9, 'base_lr': 1, 'warmup_steps': 2, 'final_lr': 0}),
     (
@@ -242,8 +353,11 @@ CALLS = [
     ),
 ]
 ABOVE_0 = {'factor', 'step', 'max_update', 'pwr', 'step_size', 'gamma', 'period'}
-ABOVE_0 |= {'decay', 'decay_steps', 'boundaries'}
+ABOVE_0 |= {'decay', 'decay_steps', 'boundaries', 'time_scale', 'up_steps'}
+ABOVE_0 |= {'down_steps', 'cycles', 'batches_per_epoch'}
 AT_MOST_1 = {'factor', 'gamma', 'decay'}
+WHOLE = {'cycles', 'batches_per_epoch'}
+MEANT = [(MultiFactorScheduler, 'step', 0), (GrowthScheduler, 'factor', 1.5)]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +367,8 @@ AT_MOST_1 = {'factor', 'gamma', 'decay'}
 def test_every_bad_argument_is_named_with_its_value(make, arguments, name):
     make(**arguments)
     bad = [nan, inf, -inf, -1, '3', b'3', None, [1, 2], 1j, object()]
-    bad += [0] * (name in ABOVE_0) + [1.5] * (name in AT_MOST_1)
+    bad += [0] * (name in ABOVE_0) + [1.5] * (name in AT_MOST_1 | WHOLE)
+    bad = [value for value in bad if (make, name, value) not in MEANT]
     several = isinstance(arguments[name], list)
     for value in [[value] for value in bad] + [3, None] if several else bad:
         with pytest.raises(ValueError) as error:
@@ -281,13 +396,26 @@ def test_a_bad_point_is_named_with_its_value(bad):
         (lambda: PiecewiseLinearScheduler(['ab']), "points .* pairs .* got 'ab'"),
         (lambda: PiecewiseLinearScheduler([(1, 2, 3)]), r'pairs .* got \(1, 2, 3\)'),
         (lambda: PiecewiseLinearScheduler([(3, 1), (3, 0)]), r'time.* got \[\(3, 1\),'),
-        (lambda: MultiFactorScheduler([3, 3]), r'step must increase, got \(3, 3\)'),
+        (lambda: GrowthScheduler(0.5, 1, 1), 'factor must be .* >= 1, got 0.5'),
+        (lambda: GrowthScheduler(2, 1, 0), 'base_lr must be .* > 0, got 0'),
+        (lambda: GrowthScheduler(2, 1, 3), 'stop_lr must be .* >= 3, got 1'),
+        # MXNet's order of arguments: step, factor, the floor
+        (lambda: FactorScheduler(2000, 0.001, 0.5), 'factor must be .* <= 1, got 2000'),
+        (lambda: WarmupScheduler(flat, 3, 0.6), 'warmup_begin_lr .* <= 0.5, got 0.6'),
+        (lambda: SequentialScheduler([flat] * 3, [3, 3]), 'boundaries must increase'),
         (lambda: CyclicScheduler(0.2, 0.1, 3), 'max_lr must be .* >= 0.2, got 0.1'),
         (lambda: CyclicScheduler(0, 1, 3, 'sine'), "shape must be .*, got 'sine'"),
         (lambda: CosineRestartsScheduler(3, multiplier=0.5), 'multiplier .* >= 1, got'),
         (lambda: SequentialScheduler([flat], [1]), r'boundaries .* 1 sched.* \(1,\)'),
         (lambda: SequentialScheduler([], []), r'boundaries .* the 0 .* got \(\)'),
-        (lambda: WarmupScheduler(flat, 3, 0.6), 'warmup_begin_lr .* <= 0.5, got 0.6'),
+        (lambda: WarmupOverScheduler(flat, 3, 0, 'log'), "warmup_mode must .*'log'"),
+        (lambda: WarmupOverScheduler(flat, 3, target=3), "target must be 'start' or "),
+        (lambda: WarmupOverScheduler(PlateauScheduler(), 3), 'scheduler .* Plateau'),
+        (lambda: ProductScheduler([]), r'schedulers must be one or more, got \(\)'),
+        (lambda: ProductScheduler([abs]), 'schedulers must be .* LambdaScheduler'),
+        (lambda: TriangularScheduler(2, 1, 3, 3), 'max_lr must be .* >= 2, got 1'),
+        (lambda: TriangularScheduler(0, 1, 3, 3, 1, 3), "gamma_per must be 'cycle' or"),
+        (lambda: warmup_stable_cooldown(5, 1, 3, 3), 'warmup_steps .* <= 2, got 3'),
         (lambda: WarmupScheduler(flat, 3, 0, 'x'), "warmup_mode must .*, got 'x'"),
         (lambda: WarmupScheduler(PlateauScheduler(), 3), 'scheduler .* Plateau'),
         (lambda: PlateauScheduler(mode='x'), "mode must be 'min' or 'max', got 'x'"),
@@ -355,6 +483,26 @@ def test_neither_hash_nor_equality_nor_repr_goes_by_the_order_of_a_dict():
     assert list(vars(other)) != list(vars(scheduler))
     assert other == scheduler and hash(other) == hash(scheduler)
     assert repr(other) == repr(scheduler)
+
+
+def test_milestones_in_another_order_are_the_same_scheduler():
+    scheduler, other = (MultiFactorScheduler(s, 0.5) for s in ([3, 9, 9], [9, 3, 9]))
+    assert scheduler == other and hash(scheduler) == hash(other)
+    assert repr(scheduler) == repr(other)
+
+
+def test_a_setting_left_out_of_a_plateau_changes_neither_its_text_nor_its_hash():
+    scheduler = PlateauScheduler(0.5, eps=0, warmup_steps=0)
+    text = "threshold=0.0001, cooldown=0, stop_factor_lr=0, mode='min'"
+    assert repr(scheduler) == (
+        f'PlateauScheduler(base_lr=0.5, factor=0.1, patience=10, {text}, '
+        "threshold_mode='rel')"
+    )
+    assert scheduler == PlateauScheduler(0.5)
+    assert hash(scheduler) == hash(PlateauScheduler(0.5))
+    later = PlateauScheduler(0.5, eps=1e-8, warmup_steps=3)
+    assert repr(later).endswith("threshold_mode='rel', eps=1e-08, warmup_steps=3)")
+    assert later != scheduler and later.warmup_begin_lr == 0
 
 
 # MicroPython, whose dicts have no order: a program is run in it and here
@@ -431,6 +579,8 @@ def micropython():
 
 def test_micropython_gives_the_same_rates_texts_and_errors(micropython):
     source = Path(schedulers.__file__).read_text(encoding='utf-8')
+    rarer = Path(families.__file__).read_text(encoding='utf-8')
+    source += re.sub(r'(?m)^from d2l_ext[^)]*\)', '', rarer)
     asked = f"""
 import json, sys
 TIMES, METRICS = {TIMES!r}, {METRICS!r}
@@ -453,8 +603,9 @@ for call in {REFUSED!r}:
     assert all(refusals) and lines[len(TEXTS) :] == refusals
 
 
-def test_the_stub_says_what_the_module_does():
+def test_the_stubs_say_what_the_modules_do():
     pytest.importorskip('mypy')
-    command = [sys.executable, '-m', 'mypy.stubtest', schedulers.__name__]
+    names = schedulers.__name__, families.__name__
+    command = [sys.executable, '-m', 'mypy.stubtest', *names]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout

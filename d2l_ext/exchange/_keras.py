@@ -19,6 +19,7 @@ from d2l_ext.exchange.formula import (
     warm_cosine,
     whole,
 )
+from d2l_ext.families import InversePowerScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -112,6 +113,9 @@ def _keras_class(s, n):
         # Keras changes the value after its boundary
         rest = f'boundaries={[time - 1 for time in times]}', f'values=[{values}]'
         return call_of('PiecewiseConstantDecay', *rest)
+    if isinstance(s, InversePowerScheduler) and s.pwr == 1 and s.stop_lr == 0:
+        rest = f'decay_steps={s.time_scale}', 'decay_rate=1.0'
+        return call_of('InverseTimeDecay', first, *rest)
     # it loses digits at the end of a length that is not whole
     if isinstance(s, PolyScheduler) and whole(s.max_update):
         rest = f'decay_steps={s.max_update}', f'end_learning_rate={s.final_lr}'

@@ -13,6 +13,7 @@ from d2l_ext.exchange.formula import (
     stretches,
     warm_cosine,
 )
+from d2l_ext.families import CooldownScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -93,10 +94,11 @@ def _optax_piece(s):
             f'end_value={s.stop_factor_lr}',
         )
     if isinstance(s, MultiFactorScheduler):
-        scales = dict.fromkeys(s.step, s.factor)
+        # a time that stands twice has one key
+        scales = {time: s.factor ** s.step.count(time) for time in s.step}
         arguments = first, f'boundaries_and_scales={scales}'
         return call_of('piecewise_constant_schedule', *arguments)
-    if isinstance(s, CosineScheduler):  # from 0 up, and then at rest
+    if isinstance(s, (CosineScheduler, CooldownScheduler)):  # and then at rest
         t = f'jnp.minimum(t, {s.max_update})'
         return f'lambda t: {formula(s, t, JAX)}'
     return f'lambda t: {formula(s, "t", JAX)}'

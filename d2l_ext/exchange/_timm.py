@@ -13,6 +13,7 @@ from d2l_ext.exchange.formula import (
     reaches_floor,
     whole,
 )
+from d2l_ext.families import CooldownScheduler, WarmupOverScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -33,6 +34,14 @@ def timm(plan: Plan) -> str:
     scheduler, per, n = plan.scheduler, plan.per, plan.length
     num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
     s, warmup = plain(scheduler), []
+    if isinstance(s, WarmupOverScheduler):
+        if s.warmup_mode != 'linear' or s.target != 'start':
+            raise CannotExpressError('its warmup is always a line to the peak')
+        warmup = [f'warmup_t={s.warmup_steps}', f'warmup_lr_init={s.warmup_begin_lr}']
+        warmup.append('warmup_prefix=False')
+        s = plain(s.scheduler)
+        if isinstance(s, (WarmupScheduler, WarmupOverScheduler, SequentialScheduler)):
+            raise CannotExpressError('it lays one warmup over one of its classes')
     if isinstance(s, WarmupScheduler):
         if s.warmup_mode != 'linear':
             raise CannotExpressError('its warmup is always a line')
@@ -79,13 +88,23 @@ def _timm_class(s, n):
         if isinstance(s, CosineScheduler):
             return 'CosineLRScheduler', arguments
         return 'PolyLRScheduler', [*arguments, f'power={s.pwr}']
+    if isinstance(s, CooldownScheduler) and whole(s.max_update):
+        arguments = [f't_initial={whole(s.max_update)}', f'lr_min={s.final_lr}']
+        return 'PolyLRScheduler', [*arguments, 'power=1.0', f'k_decay={s.pwr}']
     parts = getattr(s, 'schedulers', ())
-    if tuple(map(type, parts)) == (ConstantScheduler, PolyScheduler):
+    kinds = tuple(map(type, parts))
+    if kinds in (
+        (ConstantScheduler, PolyScheduler),
+        (ConstantScheduler, CooldownScheduler),
+    ):
         decay, start = parts[1], whole(s.boundaries[0])
         times = whole(start and decay.max_update), parts[0].base_lr == decay.base_lr
-        if all(times) and decay.pwr == 1:
+        shape = ["decay_fn='linear'"] * (decay.pwr == 1)
+        if not shape and isinstance(decay, CooldownScheduler):
+            shape = ["decay_fn='power'", f'decay_power={decay.pwr}']
+        if all(times) and shape:
             arguments = [f't_initial={start + times[0]}', f'decay_t={times[0]}']
-            arguments += [f'lr_min={decay.final_lr}', "decay_fn='linear'"]
+            arguments += [f'lr_min={decay.final_lr}', *shape]
             return 'WSDLRScheduler', arguments
     if isinstance(s, CosineRestartsScheduler) and whole(s.period):
         if s.decay < 1 and s.final_lr > 0:

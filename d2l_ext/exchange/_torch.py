@@ -24,6 +24,7 @@ from d2l_ext.exchange.formula import (
     stretches,
     whole,
 )
+from d2l_ext.families import TriangularScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -86,6 +87,8 @@ def _torch_class(scheduler, n):
         return _torch_piece(cycles, cycles.base_lr, n), cycles.base_lr
     pieces = stretches(scheduler, n, rests)
     base_lr = pieces[0][1].base_lr
+    if len(pieces) == 1 and isinstance(pieces[0][1], TriangularScheduler):
+        return _torch_triangular(pieces[0][1])
     if len(pieces) == 1 and isinstance(pieces[0][1], CyclicScheduler):
         return _torch_cyclic(pieces[0][1])
     if len(pieces) > 1 or getattr(pieces[0][1], 'pwr', 0) == 1:
@@ -159,6 +162,17 @@ def _torch_cyclic(s):
         gamma += ["scale_mode='cycle'"]
     more = f'step_size_up={s.step_size}', *gamma, 'cycle_momentum=False'
     return call('lr_scheduler.CyclicLR', *rates, *more), s.base_lr
+
+
+def _torch_triangular(s):
+    arguments = ['optimizer', f'base_lr={s.base_lr}', f'max_lr={s.max_lr}']
+    arguments += [f'step_size_up={s.up_steps}', f'step_size_down={s.down_steps}']
+    if s.gamma < 1 and s.gamma_per == 'update':
+        arguments += ["mode='exp_range'", f'gamma={s.gamma}']
+    elif s.gamma < 1:
+        arguments += [f'scale_fn=lambda cycle: {s.gamma} ** (cycle - 1)']
+        arguments += ["scale_mode='cycle'"]
+    return call('lr_scheduler.CyclicLR', *arguments, 'cycle_momentum=False'), s.base_lr
 
 
 def _is_one_cycle(scheduler, n):

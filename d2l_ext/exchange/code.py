@@ -7,7 +7,9 @@ not rest, after the end. The code written here gives the same rate at every upda
 import re
 import textwrap
 from collections.abc import Callable
+from types import ModuleType
 
+from d2l_ext import families, schedulers
 from d2l_ext.exchange import _keras, _mxnet, _optax, _timm, _torch
 from d2l_ext.exchange.formula import CannotExpressError, call, listed
 from d2l_ext.plan import BATCHES_PER_EPOCH, Plan, plan_of
@@ -60,7 +62,7 @@ def code(
 def _imported(scheduler: Scheduler) -> list[str]:
     """Return the lines that import the functions a reader wrote."""
     # not isinstance: a subclass may have another formula
-    if type(scheduler).__module__ != Scheduler.__module__:
+    if type(scheduler).__module__ not in (Scheduler.__module__, families.__name__):
         raise ValueError(
             f'scheduler must be made of d2l_ext.schedulers alone, got {scheduler!r}'
         )
@@ -79,19 +81,31 @@ def _imported(scheduler: Scheduler) -> list[str]:
 
 def _d2l_ext(plan: Plan) -> str:
     scheduler, per = plan.scheduler, plan.per
-    names = sorted({*re.findall(r'\w+Scheduler(?=\()', repr(scheduler))})
-    imports = ', '.join(names)
-    if len(names) > 3:
-        imports = '(\n    ' + ',\n    '.join(names) + ',\n)'
+    names = {*re.findall(r'\w+Scheduler(?=\()', repr(scheduler))}
+    rarer = {name for name in names if not hasattr(schedulers, name)}
+    imports = [
+        _import(module, sorted(chosen))
+        for module, chosen in ((families, rarer), (schedulers, names - rarer))
+        if chosen
+    ]
     loop = f'for epoch in range({plan.num_epochs}) '
     loop += f'for batch in range({plan.batches_per_epoch})'
     if per == 'update':
         loop = f'for update in range({plan.updates})'
-    return f"""from d2l_ext.schedulers import {imports}
+    lines = '\n'.join(imports)
+    return f"""{lines}
 
 scheduler = {_repr(scheduler)}
 # train(..., scheduler=scheduler, per={per!r})
 rates = [scheduler({per}) {loop}]"""
+
+
+def _import(module: ModuleType, names: list[str]) -> str:
+    """Return the line that imports names, or the lines."""
+    line = ', '.join(names)
+    if len(names) > 3:
+        line = '(\n    ' + ',\n    '.join(names) + ',\n)'
+    return f'from {module.__name__} import {line}'
 
 
 def _repr(value: object) -> str:

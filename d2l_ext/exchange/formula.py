@@ -4,6 +4,16 @@ import math
 import textwrap
 from collections.abc import Callable, Sequence
 
+from d2l_ext.families import (
+    CooldownScheduler,
+    EpochScheduler,
+    GrowthScheduler,
+    InversePowerScheduler,
+    LogWarmupScheduler,
+    ProductScheduler,
+    TriangularScheduler,
+    WarmupOverScheduler,
+)
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -23,15 +33,37 @@ from d2l_ext.schedulers import (
 Stretches = list[tuple[float, Scheduler]]  # from when on, who
 
 PYTHON = {'floor': 'math.floor', 'cos': 'math.cos', 'pi': 'math.pi', 'max': 'max'}
-PYTHON |= {'abs': 'abs'}
+PYTHON |= {'abs': 'abs', 'min': 'min', 'log': 'math.log'}
 JAX = {'floor': 'jnp.floor', 'cos': 'jnp.cos', 'pi': 'jnp.pi', 'max': 'jnp.maximum'}
-JAX |= {'abs': 'jnp.abs'}
+JAX |= {'abs': 'jnp.abs', 'min': 'jnp.minimum', 'log': 'jnp.log'}
 KERAS = {'floor': 'ops.floor', 'cos': 'ops.cos', 'pi': 'math.pi', 'max': 'ops.maximum'}
-KERAS |= {'abs': 'ops.abs'}
+KERAS |= {'abs': 'ops.abs', 'min': 'ops.minimum', 'log': 'ops.log'}
 
 
 class CannotExpressError(Exception):
     """Why a library has no words for a schedule."""
+
+
+class _Ahead(Scheduler):
+    """A scheduler whose time `ahead` is over when it begins."""
+
+    def __init__(self, scheduler: Scheduler, ahead: float) -> None:
+        self.scheduler, self.ahead = scheduler, ahead
+        self.base_lr = scheduler.base_lr
+
+    def lr(self, t: float) -> float:
+        return self.scheduler.lr(t + self.ahead)
+
+
+class _Logarithm(Scheduler):
+    """The ramp of a `LogWarmupScheduler`."""
+
+    def __init__(self, length: float, base_lr: float, final_lr: float) -> None:
+        self.length, self.base_lr, self.final_lr = length, base_lr, final_lr
+
+    def lr(self, t: float) -> float:
+        height = math.log(1 + t) / math.log(1 + self.length)
+        return self.base_lr + (self.final_lr - self.base_lr) * height
 
 
 def stretches(scheduler: Scheduler, end: float, *splits: Callable) -> Stretches:
@@ -46,14 +78,14 @@ def stretches(scheduler: Scheduler, end: float, *splits: Callable) -> Stretches:
     """
     scheduler = plain(scheduler)
     for split in (_parts, *splits):
-        pieces = split(scheduler, end)
-        if pieces:
+        pieces = [piece for piece in split(scheduler, end) if piece[0] < end]
+        if pieces and pieces != [(0, scheduler)]:
             ends = [*(start for start, _ in pieces[1:]), end]
             return [
                 (start + offset, simple)
                 for (start, piece), stop in zip(pieces, ends)
-                if start < min(stop, end)
-                for offset, simple in stretches(piece, min(stop, end) - start, *splits)
+                if start < stop
+                for offset, simple in stretches(piece, stop - start, *splits)
             ]
     return [(0, scheduler)]
 
@@ -66,16 +98,34 @@ def plain(scheduler: Scheduler) -> Scheduler:
             return plain(s.scheduler)
         child, *rest = vars(s).values()
         return WarmupScheduler(plain(child), *rest)
-    if isinstance(s, SequentialScheduler) and len(s.schedulers) == 1:
+    if isinstance(s, (WarmupOverScheduler, LogWarmupScheduler)) and not s.warmup_steps:
+        return plain(s.scheduler)
+    if (
+        isinstance(s, (SequentialScheduler, ProductScheduler))
+        and len(s.schedulers) == 1
+    ):
         return plain(s.schedulers[0])
-    if isinstance(s, (PolyScheduler, CosineScheduler)):
+    if isinstance(s, ProductScheduler):
+        product = _product([plain(factor) for factor in s.schedulers])
+        return product if isinstance(product, ConstantScheduler) else s
+    if isinstance(s, MultiFactorScheduler) and 0 in s.step:
+        later = [time for time in s.step if time > 0]
+        base_lr = s.base_lr * s.factor ** s.step.count(0)
+        return plain(MultiFactorScheduler(later, s.factor, base_lr))
+    if isinstance(s, (PolyScheduler, CosineScheduler, CooldownScheduler)):
         flat = s.base_lr == s.final_lr
+    elif isinstance(s, TriangularScheduler):
+        flat = s.base_lr == s.max_lr
+    elif isinstance(s, InversePowerScheduler):
+        flat = s.stop_lr >= s.base_lr
     elif isinstance(s, CyclicScheduler):
         flat = s.base_lr == s.max_lr
     elif isinstance(s, CosineRestartsScheduler):
         flat = s.base_lr == s.final_lr
     elif isinstance(s, FactorScheduler):
         flat = s.factor == 1 or s.stop_factor_lr >= s.base_lr
+    elif isinstance(s, GrowthScheduler):
+        flat = s.factor == 1 or s.stop_lr == s.base_lr
     elif isinstance(s, MultiFactorScheduler):
         flat = s.factor == 1 or not s.step
     else:
@@ -93,6 +143,30 @@ def _parts(scheduler: Scheduler, end: float) -> Stretches:
         if s.warmup_mode == 'linear':
             ramp = PolyScheduler(s.warmup_steps, s.warmup_begin_lr, 1, s.scheduler(0))
         return [(0, ramp), (s.warmup_steps, s.scheduler)]
+    if isinstance(s, LogWarmupScheduler):
+        ramp = _Logarithm(s.warmup_steps, s.warmup_begin_lr, s.scheduler(0))
+        return [(0, ramp), (s.warmup_steps, s.scheduler)]
+    if isinstance(s, WarmupOverScheduler):
+        ramp = ConstantScheduler(s.warmup_begin_lr)
+        if s.warmup_mode == 'linear':
+            peak = s.scheduler(0 if s.target == 'start' else s.warmup_steps)
+            ramp = PolyScheduler(s.warmup_steps, s.warmup_begin_lr, 1, peak)
+        return [(0, ramp), (s.warmup_steps, _Ahead(s.scheduler, s.warmup_steps))]
+    if isinstance(s, _Ahead):
+        pieces = stretches(s.scheduler, s.ahead + end, rests, steps)
+        return [
+            (max(t - s.ahead, 0), _ahead(piece, s.ahead - t)) for t, piece in pieces
+        ]
+    if isinstance(s, EpochScheduler):
+        epochs = math.ceil(end / s.batches_per_epoch)
+        return [
+            (math.ceil(first) * s.batches_per_epoch, _per_epoch(simple, first, s))
+            for first, simple in stretches(s.scheduler, epochs, rests, steps)
+        ]
+    if isinstance(s, ProductScheduler):
+        factors = [stretches(factor, end, rests, steps) for factor in s.schedulers]
+        changes = sorted({t for pieces in factors for t, _ in pieces})
+        return [(t, _product([_at(pieces, t) for pieces in factors])) for t in changes]
     if isinstance(s, PiecewiseLinearScheduler):
         first, last = s.points[0], s.points[-1]
         lines: Stretches = []
@@ -115,10 +189,54 @@ def _parts(scheduler: Scheduler, end: float) -> Stretches:
     return []
 
 
+def _ahead(scheduler: Scheduler, ahead: float) -> Scheduler:
+    """Return the scheduler as it is when `ahead` of its time is over."""
+    if ahead <= 0 or isinstance(scheduler, ConstantScheduler):
+        return scheduler
+    if isinstance(scheduler, _Ahead):
+        return _Ahead(scheduler.scheduler, scheduler.ahead + ahead)
+    return _Ahead(scheduler, ahead)
+
+
+def _per_epoch(simple: Scheduler, first: float, s: EpochScheduler) -> Scheduler:
+    """Return what answers in `s` from the first whole epoch on, constants as such."""
+    epoch = _ahead(simple, math.ceil(first) - first)
+    if isinstance(epoch, ConstantScheduler):
+        return epoch
+    return EpochScheduler(epoch, s.batches_per_epoch)
+
+
+def _at(pieces: Stretches, t: float) -> Scheduler:
+    """Return who answers from the time t on, as it is then."""
+    start, simple = [piece for piece in pieces if piece[0] <= t][-1]
+    return _ahead(simple, t - start)
+
+
+def _product(factors: list[Scheduler]) -> Scheduler:
+    """Return the product of simple schedulers, of which constants are one number."""
+    moving = [s for s in factors if not isinstance(s, ConstantScheduler)]
+    if len(moving) == len(factors):
+        return ProductScheduler(factors)
+    lr = math.prod(s.base_lr for s in factors if isinstance(s, ConstantScheduler))
+    constant = ConstantScheduler(_tidy(lr))
+    if not moving or lr == 0:
+        return constant
+    if lr == 1:
+        return moving[0] if len(moving) == 1 else ProductScheduler(moving)
+    return ProductScheduler([constant, *moving])
+
+
 def rests(scheduler: Scheduler, end: float) -> Stretches:
     """Split what comes to rest before `end` into its decay and its rest."""
     s = scheduler
-    if not isinstance(s, (PolyScheduler, CosineScheduler)) or s.max_update >= end:
+    if isinstance(s, GrowthScheduler):
+        # a power grows out of the floats, and a product n step may be rounded
+        start: float = 2 * s.step
+        while start < end and s.lr(start - s.step) < s.stop_lr:
+            start += s.step
+        return [(0, s), (start, ConstantScheduler(s.stop_lr))]
+    decays = PolyScheduler, CosineScheduler, CooldownScheduler
+    if not isinstance(s, decays) or s.max_update >= end:
         return []
     return [(0, s), (s.max_update, ConstantScheduler(s.final_lr))]
 
@@ -181,6 +299,36 @@ def formula(scheduler: Scheduler, t: str, words: dict[str, str] = PYTHON) -> str
         if s.decay < 1:
             height = f'{s.decay} ** ({t} / {s.period} // 1) * {height}'
         return _between(s.final_lr, s.base_lr, height)
+    if isinstance(s, GrowthScheduler):
+        grown = f'{s.base_lr} * {float(s.factor)} ** {_floor(t, s.step, words)}'
+        return f'{words["min"]}({float(s.stop_lr)}, {grown})'
+    if isinstance(s, _Ahead):
+        return formula(s.scheduler, f'({t} + {s.ahead})', words)
+    if isinstance(s, EpochScheduler):
+        return formula(s.scheduler, f'({t} // {s.batches_per_epoch})', words)
+    if isinstance(s, ProductScheduler):
+        return _times([formula(part, t, words) for part in s.schedulers])
+    if isinstance(s, _Logarithm):
+        log = words['log']
+        height = f'{log}({t} + 1) / {log}({float(s.length)} + 1)'
+        return _between(s.base_lr, s.final_lr, height)
+    if isinstance(s, InversePowerScheduler):
+        decayed = f'{s.base_lr} * (1 + {t} / {s.time_scale}) ** -{s.pwr}'
+        if s.stop_lr == 0:
+            return decayed
+        return f'{words["max"]}({float(s.stop_lr)}, {decayed})'
+    if isinstance(s, CooldownScheduler):
+        height = f'(1 - ({t} / {s.max_update}) ** {s.pwr})'
+        return _between(s.final_lr, s.base_lr, height)
+    if isinstance(s, TriangularScheduler):
+        length = s.up_steps + s.down_steps
+        u = f'{t} % {length}'
+        down = f'({length} - {u}) / {s.down_steps}'
+        height = f'{words["min"]}({u} / {s.up_steps}, {down})'
+        if s.gamma < 1:
+            k = t if s.gamma_per == 'update' else f'({t} // {length})'
+            height = f'{s.gamma} ** {k} * {height}'
+        return _between(s.base_lr, s.max_lr, height)
     raise ValueError(f'{s!r} has no single formula: split it into stretches')
 
 
@@ -199,7 +347,9 @@ def choices(pieces: Stretches, words: dict[str, str], where: str) -> str:
     """Return statements that set `lr` without branches, from the last stretch back."""
     lines = [f'lr = {_local(*pieces[-1], words)}']
     for (start, simple), (end, _) in reversed([*zip(pieces, pieces[1:])]):
-        lines.append(f'lr = {where}(t < {end}, {_local(start, simple, words)}, lr)')
+        arguments = f't < {end}', _local(start, simple, words), 'lr'
+        line = f'lr = {where}({", ".join(arguments)})'
+        lines.append(line if len(line) <= 110 else f'lr = {where}({_lines(arguments)})')
     return '\n'.join(lines)
 
 
@@ -228,7 +378,15 @@ def _tidy(lr: float) -> float:
 
 
 def _local(start: float, simple: Scheduler, words: dict[str, str]) -> str:
+    if isinstance(simple, ProductScheduler):
+        return _times([_local(start, part, words) for part in simple.schedulers])
+    if isinstance(simple, _Ahead) and simple.ahead <= start:  # one shift, not two
+        return _local(start - simple.ahead, simple.scheduler, words)
     return formula(simple, f'(t - {start})' if start else 't', words)
+
+
+def _times(factors: list[str]) -> str:
+    return ' * '.join(f'({text})' if ' ' in text else text for text in factors)
 
 
 def _between(low: float, high: float, height: str) -> str:

@@ -13,6 +13,18 @@ import sys
 import pytest
 
 from d2l_ext.exchange.code import LIBRARIES, code
+from d2l_ext.families import (
+    CooldownScheduler,
+    EpochScheduler,
+    GrowthScheduler,
+    InversePowerScheduler,
+    LogWarmupScheduler,
+    ProductScheduler,
+    TriangularScheduler,
+    WarmupOverScheduler,
+    cosine_cycles,
+    warmup_stable_cooldown,
+)
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -43,6 +55,7 @@ halving.__module__ = 'test_code'  # where the process of its own finds it
 half, down = ConstantScheduler(0.5), CosineScheduler(20, 0.5, 0.01)
 steps = MultiFactorScheduler([15, 30], 0.5, 0.5)
 restarts = CosineRestartsScheduler
+ramp = WarmupScheduler(ConstantScheduler(1), 5, 0.1)
 
 # Over 40 epochs or updates; beside each the libraries with classes of their own for it:
 # [m]xnet, [t]orch, opta[x], [k]eras, t[i]mm
@@ -105,6 +118,57 @@ CASES = [
     (one_cycle(30, 0.5, 12, 0.1, 0.01), 'x'),
     (warmup_stable_decay(40, 0.5, 5, 10), 'txi'),
     (warmup_stable_decay(40, 0.5, 5, 10, 0.1, 2), 'x'),
+    (GrowthScheduler(1.1, 1e3, 0.01), ''),
+    (GrowthScheduler(2, 0.5, 0.01, step=3), ''),
+    (GrowthScheduler(1.5, 0.5, 0.01, step=2.5), ''),
+    (GrowthScheduler(1e3, 1.5, 1e-6), ''),
+    (MultiFactorScheduler([20, 5, 5], 0.5, 0.5), 'txki'),
+    (MultiFactorScheduler([0, 15], 0.5, 0.5), 'mtxki'),
+    (MultiFactorScheduler([0], 0.5, 0.5), 'mtxki'),
+    (LogWarmupScheduler(down, 15, 0.1), ''),
+    (LogWarmupScheduler(steps, 4.5), ''),
+    (WarmupOverScheduler(down, 5), 'i'),
+    (WarmupOverScheduler(down, 5, 0.1, target='meet'), ''),
+    (WarmupOverScheduler(down, 5, 0.1, 'constant'), ''),
+    (WarmupOverScheduler(down, 2.5), 'i'),
+    (WarmupOverScheduler(down, 30), 'txi'),
+    (WarmupOverScheduler(steps, 20, 0.1), 'txi'),
+    (WarmupOverScheduler(restarts(7, 1.0, 0.1, 2), 10), 'i'),
+    (WarmupOverScheduler(restarts(10, 0.9, 0.1), 5), 'i'),
+    (WarmupOverScheduler(WarmupOverScheduler(down, 12), 5), ''),
+    (WarmupScheduler(WarmupOverScheduler(down, 5), 5.5), ''),
+    (ProductScheduler([down]), 'mtxki'),
+    (ProductScheduler([down, ramp]), ''),
+    (ProductScheduler([ramp, steps, FactorScheduler(0.9, 0.2, 1, 3)]), ''),
+    (
+        ProductScheduler([CyclicScheduler(0.1, 0.5, 4), MultiFactorScheduler([9], 1)]),
+        '',
+    ),
+    (ProductScheduler([half, half, ConstantScheduler(2)]), 'mtxki'),
+    (ProductScheduler([ProductScheduler([down, half]), LambdaScheduler(halving)]), ''),
+    (EpochScheduler(steps, 2), 'tx'),
+    (EpochScheduler(down, 1), ''),
+    (EpochScheduler(down, 3), ''),
+    (EpochScheduler(SequentialScheduler([half, down], [2.5]), 4), ''),
+    (EpochScheduler(SquareRootScheduler(1.0), 7), ''),
+    (WarmupOverScheduler(EpochScheduler(steps, 2), 7), 'tx'),
+    (WarmupOverScheduler(EpochScheduler(down, 3), 7), ''),
+    (ProductScheduler([EpochScheduler(down, 4), ramp]), ''),
+    (InversePowerScheduler(10, 0.5), ''),
+    (InversePowerScheduler(10, 0.5, 1), 'k'),
+    (InversePowerScheduler(10, 0.5, 1, 0.2), ''),
+    (InversePowerScheduler(10, 0.5, 1, 0.7), 'mtxki'),
+    (WarmupScheduler(InversePowerScheduler(5, 0.5), 5), ''),
+    (CooldownScheduler(20, 0.5, 0.5, 0.1), 'i'),
+    (CooldownScheduler(12.5, 0.5), ''),
+    (CooldownScheduler(9, 0.1, 2, 0.5), 'i'),
+    (TriangularScheduler(0.1, 0.5, 3, 7), 't'),
+    (TriangularScheduler(0.0, 0.5, 2.5, 3, 0.5), 't'),
+    (TriangularScheduler(0.1, 0.5, 4, 4, 0.9, 'update'), 't'),
+    (WarmupScheduler(TriangularScheduler(0.1, 0.5, 3, 7, 0.9, 'update'), 5), ''),
+    (cosine_cycles(2, 10, 0.9, 0.1, 1, 0.5), ''),
+    (cosine_cycles(3, 5, 0.9, 0.1, 2), 'tx'),
+    (warmup_stable_cooldown(40, 0.5, 5, 16), 'i'),
 ]
 RUNS = [
     *((scheduler, 40, 'epoch', 1) for scheduler, _ in CASES),
