@@ -48,7 +48,7 @@ OWNERS = {
     'joblib': ((), ('experiments/*',)),
     'keras': ((), ('exchange/*',)),
     'matplotlib': (('plots/*',), ()),
-    'mxnet': (FRAMEWORKS, ('exchange/*', 'install/finder')),
+    'mxnet': (FRAMEWORKS, ('exchange/*', 'install/finder.py')),
     'optax': ((), ('exchange/*',)),
     'timm': ((), ('exchange/*',)),
     'torch': (FRAMEWORKS, ('exchange/*',)),
