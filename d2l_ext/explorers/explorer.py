@@ -11,7 +11,6 @@ Explorer(factor, base_lr=2.0, factor=0.9)
 
 import contextlib
 import dataclasses
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,6 +20,7 @@ from IPython import get_ipython
 
 from d2l_ext.explorers.controls import CONTROLS, Control
 from d2l_ext.explorers.inputs import button, field, follow
+from d2l_ext.explorers.output import display_live
 from d2l_ext.explorers.picture import PictureBox
 from d2l_ext.explorers.schedule_tools import ScheduleTools
 from d2l_ext.explorers.state import ExplorerState, explain, in_words
@@ -282,13 +282,10 @@ class Explorer:
         with self._lock:
             data, metadata = self._still()._repr_mimebundle_()
         data['text/plain'] = f'{self!r}\n{self.sentence}'.strip()
-        if not os.environ.get('D2L_EXT_STATIC'):
-            data['application/vnd.jupyter.widget-view+json'] = {
-                'version_major': 2,
-                'version_minor': 0,
-                'model_id': self.view.model_id,
-            }
         return data, metadata
+
+    def _ipython_display_(self) -> None:
+        display_live(self.view, *self._repr_mimebundle_())
 
 
 def _cells_run() -> int:
