@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from d2l_ext.training.history import History
+from d2l_ext.training.messages import answering
 
 REST, GAP, INTERVAL = 0.3, 0.01, 0.1  # seconds
 
@@ -154,7 +155,7 @@ class Throttle:
         """Let what the widgets are about to send wait until the interval is over."""
         # the loop of this thread: a slider's handler need not run in the kernel's first
         loop, now = running_loop(), time.monotonic()
-        if loop is None or now - self._sent_at > REST:
+        if loop is None or answering() or now - self._sent_at > REST:
             self.send()
             return
         for widget in widgets:
