@@ -96,6 +96,9 @@ def consequence_panels(
         log=True,
         note=note,
     )
+    loss = dataclasses.replace(
+        loss, verticals=_divergence(epochs, losses, loss.ylim[1])
+    )
     return [_with_line(rate, epochs, limit), loss]
 
 
@@ -111,6 +114,14 @@ def _end(losses, epochs, floor):
     if floor < np.inf:
         end += f', the noise floor of the last rate is {floor:.3g}'
     return end
+
+
+def _divergence(epochs, losses, top):
+    """Return a mark where losses leave an axis for good: the floor below looks well."""
+    inside = np.flatnonzero(losses <= top)
+    if losses[-1] <= top or not inside.size:
+        return {}
+    return {'the loss diverges': float(epochs[inside[-1]])}
 
 
 def _with_line(rate, epochs, limit):

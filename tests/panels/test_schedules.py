@@ -5,7 +5,12 @@ import pytest
 
 from d2l_ext.panels import schedule_panel
 from d2l_ext.plan import Plan
-from d2l_ext.schedulers import CosineScheduler, SquareRootScheduler
+from d2l_ext.schedulers import (
+    CosineScheduler,
+    MultiFactorScheduler,
+    SquareRootScheduler,
+    WarmupScheduler,
+)
 
 
 @pytest.mark.parametrize(('steps', 'points'), [(3, 6), (1500, 4501)])
@@ -24,7 +29,7 @@ def test_a_plan_is_shown_as_its_scheduler_with_the_rest_of_it(run):
     ours, theirs = schedule_panel(plan), schedule_panel(plan.scheduler, *run)
     assert ours.plan is plan and theirs.plan == plan
     assert ours.note == theirs.note
-    for a, b in zip(ours.lines['SquareRootScheduler'], theirs.lines.popitem()[1]):
+    for a, b in zip(ours.lines['square root'], theirs.lines.popitem()[1]):
         np.testing.assert_array_equal(a, b)
 
 
@@ -45,3 +50,11 @@ def test_a_scheduler_without_its_run_and_a_plan_with_another_are_refused():
         schedule_panel(SquareRootScheduler())
     with pytest.raises(ValueError, match=r"per must be left out .* got 'update'"):
         schedule_panel(Plan(SquareRootScheduler(), 3), per='update')
+
+
+def test_a_legend_says_words_not_classes():
+    scheduler = WarmupScheduler(CosineScheduler(30, 0.5), 5)
+    assert [*schedule_panel(scheduler, 30).lines] == ['warmup + cosine']
+    assert [*schedule_panel(MultiFactorScheduler([5], 0.5), 30).lines] == [
+        'multi factor'
+    ]
