@@ -19,7 +19,7 @@ import ipywidgets as widgets
 from IPython import get_ipython
 
 from d2l_ext.explorers.controls import CONTROLS, Control
-from d2l_ext.explorers.inputs import button, field, follow
+from d2l_ext.explorers.inputs import button, field, follow, row
 from d2l_ext.explorers.output import display_live
 from d2l_ext.explorers.picture import PictureBox
 from d2l_ext.explorers.schedule_tools import ScheduleTools
@@ -87,10 +87,10 @@ class Explorer:
         self._unpin.disabled = True
         # a first value that fails is for its author to see: no sentence here
         self._show()
-        row = [reset, pin, self._unpin]
+        buttons: list[widgets.Widget] = [reset, pin, self._unpin]
         if any(panel.log is None for panel in self._panels):
-            row.append(self._log)
-        rows = [*map(widgets.HBox, self.widgets.values()), widgets.HBox(row)]
+            buttons.append(self._log)
+        rows = [*map(row, self.widgets.values()), row(buttons)]
         rows += [self.trainer.view] if self.trainer else []
         self.view = widgets.VBox([*rows, self.picture.view, self.tools.view])
 
@@ -184,6 +184,8 @@ class Explorer:
                 widget.observe(
                     lambda change, name=name: self._moved(name, change), 'value'
                 )
+            if inputs[name][0].has_trait('sentence'):
+                inputs[name][0].observe(self._refused, 'sentence')
         return inputs
 
     @contextlib.contextmanager
@@ -230,6 +232,12 @@ class Explorer:
                 self._draw()
             if self.state.slider:
                 self.idle.restart()
+
+    def _refused(self, change: dict) -> None:
+        """Say why a number that was typed is not taken."""
+        with self._lock:
+            if change['new']:
+                self.picture.say(change['new'])
 
     def _log_moved(self, change: dict) -> None:
         with self._lock:

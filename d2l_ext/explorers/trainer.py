@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 import ipywidgets as widgets
 
-from d2l_ext.explorers.inputs import button
+from d2l_ext.explorers.controls import Slider
+from d2l_ext.explorers.inputs import NumberBox, button, row
 from d2l_ext.explorers.tasks import TrainingTask
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.runs import recorded_panels
@@ -52,20 +53,20 @@ class Trainer:
         self._settings = self.sentence = ''
         self._shown: tuple | None = None
         self.task = TrainingTask(self._begin, self._show, held='Stopped.')
-        self._seed = widgets.BoundedIntText(
+        self._seed = NumberBox(
+            Slider(10, 0, 9999),
             10,
-            min=0,
-            max=9999,
             description='seed',
             style={'description_width': '40px'},
             layout=widgets.Layout(width='130px'),
         )
+        self._seed.observe(lambda change: self._say(change['new']), 'sentence')
         self._bar = widgets.IntProgress(0, min=0, max=1, description='progress')
         buttons = [
             button('Train this now', 'Train with the schedule shown', self.train),
             button('Stop', 'End the training where it is', self.stop),
         ]
-        self.view = widgets.HBox([*buttons, self._seed, self._bar])
+        self.view = row([*buttons, self._seed, self._bar])
 
     def train(self) -> None:
         """Begin to train what is shown."""

@@ -296,3 +296,44 @@ def test_a_schedule_is_drawn_shared_and_trained_by_keyboard(lab, tmp_path):
     page.get_by_role('button', name='Reset').press('Enter')
     settled(page, 'peaks at 0.3 in epoch 5')
     assert page.errors == []
+
+
+@pytest.mark.parametrize(('text', 'said'), [('0,5', 'with a point'), ('1e9', 'to 10')])
+def test_a_number_that_cannot_be_taken_is_refused_in_a_sentence(lab, text, said):
+    page = lab(EXPLORER)
+    first = settled(page, 'peaks at 0.3 in epoch 5')
+    page.get_by_label('peak learning rate').fill(text)
+    page.keyboard.press('Enter')
+    assert settled(page, said) == first
+    assert page.get_by_role('status').inner_text().endswith('it stays 0.3.')
+    assert page.errors == []
+
+
+# what sticks out of an ancestor that neither shows nor scrolls what sticks out
+CUT = """() => {
+    const cut = [];
+    const root = document.querySelector('.d2l-live');
+    for (const shown of root.querySelectorAll('button, input, select, .slider, svg'))
+        for (let box = shown.parentElement; box; box = box.parentElement) {
+            const style = getComputedStyle(box);
+            if (['auto', 'scroll'].includes(style.overflowX)
+                && box.scrollWidth > box.clientWidth + 1) break;
+            const limit = box.getBoundingClientRect().right + 1;
+            if (style.overflowX !== 'visible'
+                && shown.getBoundingClientRect().right > limit)
+                cut.push([shown.outerHTML.slice(0, 60), box.className, limit]);
+            if (box.classList.contains('jp-Cell')) break;
+        }
+    return cut;
+}"""
+
+
+@pytest.mark.parametrize('width', [360, 960, 1600])
+def test_nothing_is_cut_where_a_page_is_narrow(lab, width, tmp_path):
+    page = lab(DRAWN, width=width)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    page.wait_for_timeout(500)
+    page.screenshot(path=tmp_path / f'{width}.png')
+    cut = page.evaluate(CUT)
+    assert cut == []

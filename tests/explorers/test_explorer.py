@@ -19,6 +19,7 @@ pytest.importorskip('matplotlib')
 
 from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
 from d2l_ext.explorers.cache import SIZE
+from d2l_ext.explorers.inputs import NumberBox
 from d2l_ext.explorers.tasks import IdleWork
 from d2l_ext.plots import Panel, schedule_panel
 from d2l_ext.schedulers import FactorScheduler, MultiFactorScheduler
@@ -73,9 +74,9 @@ def test_its_text_names_function_and_values(explorer):
 @pytest.mark.parametrize(
     ('kind', 'label', 'value', 'name'),
     [
-        (widgets.BoundedFloatText, 'starting rate', 1.2345, 'base_lr'),
-        (widgets.BoundedFloatText, 'factor', 0.123, 'factor'),
-        (widgets.BoundedIntText, 'num epochs', 12, 'num_epochs'),
+        (NumberBox, 'starting rate', 1.2345, 'base_lr'),
+        (NumberBox, 'factor', 0.123, 'factor'),
+        (NumberBox, 'num epochs', 12, 'num_epochs'),
         (widgets.Dropdown, 'per', 'update', 'per'),
         (widgets.Checkbox, 'flat', True, 'flat'),
     ],
@@ -402,7 +403,7 @@ def test_numbers_and_sentences_follow_a_drag_once_a_beat(explorer, monkeypatch):
         return said
 
     def news():
-        status, number = {'value': picture.status.value}, {'value': box.value}
+        status, number = {'value': picture.status.value}, {'value': str(box.value)}
         return [('box', number), ('status', status)]
 
     async def kernel():
@@ -495,6 +496,28 @@ def test_a_pinned_curve_stays_until_unpinned(explorer):
     explorer.set(factor=0.9)
     assert (below(explorer), explorer.sentence) == before
     assert unpin.disabled
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('0,5', "starting rate must be written with a point, as 0.5, got '0,5'"),
+        ('1e9', 'starting rate must be from 0.01 to 10, got 1000000000.0'),
+        ('nan', 'starting rate must be from 0.01 to 10, got nan'),
+        ('fast', "starting rate must be a number, as 0.5 or 1e-3, got 'fast'"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_in_a_sentence(explorer, text, said):
+    box, slider = explorer.widgets['base_lr']
+    before = lines(explorer), slider.value
+    box.set_state({'value': text})
+    assert explorer.sentence == f'{said}; it stays 2.0.'
+    assert (lines(explorer), slider.value, box.value) == (*before, 2.0)
+    assert explorer.values['base_lr'] == 2.0
+    box.set_state({'value': ' 1e-1 '})
+    assert explorer.values['base_lr'] == 0.1
+    assert box.get_state('value') == {'value': '0.1'}
+    assert 'stays' not in explorer.sentence
 
 
 def test_png_follows_the_values(explorer):
