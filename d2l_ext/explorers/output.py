@@ -20,6 +20,34 @@ STYLE = f"""<div class="{SAVED}"><style>
 .jp-OutputArea-child:has(.{LIVE}) + .jp-OutputArea-child,
 .output_container:has(.{LIVE}) + .output_container {{ display: none }}
 </style></div>"""
+# ipywidgets gives the handle of a slider no name, and a position for a value; the box
+# before it has both, its value a moment later than the handle moves
+NAMES = (
+    """<script>
+(() => {
+    const known = new WeakSet();
+    const name = (handle) => {
+        const field = handle.closest('.widget-slider')?.previousElementSibling;
+        const label = field?.querySelector('label');
+        const box = field?.querySelector('input, select');
+        if (!label || !box) return;
+        handle.setAttribute('aria-label', label.textContent);
+        handle.setAttribute('aria-valuetext', box.selectedOptions?.[0].text ?? box.value);
+        if (known.has(handle)) return;
+        known.add(handle);
+        new MutationObserver(() => {
+            name(handle);
+            for (const wait of [60, 200, 500]) setTimeout(name, wait, handle);
+        }).observe(handle, {attributeFilter: ['aria-valuenow']});
+    };
+    const all = () => document.querySelectorAll('.LIVE .noUi-handle').forEach(name);
+    for (const wait of [0, 500, 2000, 8000]) setTimeout(all, wait);
+    document.addEventListener('focusin', (event) => {
+        if (event.target.matches('.LIVE .noUi-handle')) name(event.target);
+    });
+})();
+</script>"""
+).replace('LIVE', LIVE)
 
 
 def display_live(view: widgets.DOMWidget, data: dict, metadata: dict) -> None:
@@ -40,7 +68,7 @@ def display_live(view: widgets.DOMWidget, data: dict, metadata: dict) -> None:
     shown = {VIEW: ids}
     # a program that runs notebooks takes no input; it would take the style for a change
     if kernel.get_parent().get('content', {}).get('allow_stdin'):
-        display({'text/html': STYLE}, raw=True)
+        display({'text/html': STYLE + NAMES}, raw=True)
         shown['text/plain'] = data['text/plain'].partition('\n')[0]
     display(shown, raw=True)
     display(data, raw=True, metadata=metadata)

@@ -61,7 +61,7 @@ class Trainer:
             layout=widgets.Layout(width='130px'),
         )
         self._seed.observe(lambda change: self._say(change['new']), 'sentence')
-        self._bar = widgets.IntProgress(0, min=0, max=1, description='progress')
+        self._bar = widgets.HTML(_progress(0, 1), description='progress')
         buttons = [
             button('Train this now', 'Train with the schedule shown', self.train),
             button('Stop', 'End the training where it is', self.stop),
@@ -115,8 +115,8 @@ class Trainer:
     def _show(self, message: str) -> None:
         history = self.task.history
         batches = history.recipe.get('batches_per_epoch', 1)
-        self._bar.max = max(1, batches * history.recipe.get('num_epochs', 1))
-        self._bar.value = len(history.lr)
+        updates = batches * history.recipe.get('num_epochs', 1)
+        self._bar.value = _progress(len(history.lr), max(1, updates))
         # not oftener than it has news: a screen reader speaks each time
         news = message, len(history.train_loss), self._settings
         if news != self._shown:
@@ -126,3 +126,8 @@ class Trainer:
     def _say(self, sentence: str) -> None:
         self.sentence = sentence
         self._changed()
+
+
+def _progress(done: int, total: int) -> str:
+    """Return a bar that a screen reader finds, as it does not that of ipywidgets."""
+    return f'<progress value="{done}" max="{total}" aria-label="progress"></progress>'
