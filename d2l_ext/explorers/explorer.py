@@ -24,7 +24,7 @@ from d2l_ext.explorers.output import display_live
 from d2l_ext.explorers.picture import PictureBox
 from d2l_ext.explorers.schedule_tools import ScheduleTools
 from d2l_ext.explorers.state import ExplorerState, explain, in_words
-from d2l_ext.explorers.tasks import IdleWork, Throttle
+from d2l_ext.explorers.tasks import PACE, IdleWork, Throttle
 from d2l_ext.explorers.trainer import Trainer, recipe_of
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plots.figure import Picture
@@ -76,7 +76,7 @@ class Explorer:
         self.function, self.controls = function, every
         self.picture, self.idle = PictureBox(columns), IdleWork(self._prepare)
         self.tools = ScheduleTools(self.share, self._typed)
-        self._throttle = Throttle(self._lock)
+        self._throttle, self._pace = Throttle(self._lock), Throttle(self._lock)
         self.widgets = self._inputs()
         self._log = widgets.Checkbox(description='log y', indent=False)
         self._log.layout = widgets.Layout(width='90px', margin='2px 2px 2px 16px')
@@ -203,6 +203,9 @@ class Explorer:
         with self._lock:
             before = self.values
             yield
+            shown = self.picture.background, self.picture.scales, self.picture.lines
+            inputs = [widget for pair in self.widgets.values() for widget in pair]
+            self._pace.delay(*shown, self.picture.status, *inputs, rest=PACE)
             with self._holding():
                 for name, value in self.values.items():
                     if value != before[name]:

@@ -632,3 +632,32 @@ figure(constant(0.2))
     )
     assert '1 failed, 3 passed' in done.stdout
     assert 'Cell 3' in done.stdout
+
+
+def test_a_slider_set_in_a_loop_ends_at_its_last_value_and_floods_no_server(
+    explorer, monkeypatch
+):
+    sent = []
+    monkeypatch.setattr(
+        widgets.Widget,
+        '_send',
+        lambda self, message, buffers=None: sent.append((self, message['state'])),
+    )
+    box, slider = explorer.widgets['base_lr']
+    rates = np.linspace(0.5, 1.5, 500).tolist()
+
+    async def program():
+        start = time.perf_counter()
+        for rate in rates:
+            explorer.set(base_lr=rate)
+        seconds = time.perf_counter() - start
+        assert len(sent) < 500 * (seconds + 0.1)
+        await asyncio.sleep(0.3)  # the cell is done
+
+    asyncio.run(program())
+    last = {}
+    for widget, state in sent:
+        last.setdefault(widget, {}).update(state)
+    assert last[box]['value'] == repr(rates[-1])
+    assert last[slider]['value'] == slider.value
+    assert last[explorer.picture.lines]['value'] == explorer.svg
