@@ -16,7 +16,7 @@ import numpy
 
 from d2l_ext.data import scaled
 from d2l_ext.install import cuda11, finder, wheels
-from d2l_ext.training import learner
+from d2l_ext.training import batches
 from d2l_ext.training.backend import Backend
 
 finder.install()
@@ -50,8 +50,8 @@ __all__ = [
 ]
 
 
-class Batches(learner.Batches):
-    __doc__ = learner.Batches.__doc__
+class Batches(batches.Batches):
+    __doc__ = batches.Batches.__doc__
 
     def on_device(self, order: numpy.ndarray) -> np.ndarray:
         return np.array(order, dtype='int32', ctx=self.X.ctx)
@@ -137,7 +137,7 @@ NETS = {'lenet': lenet, 'plain': plain}
 def _prepare(recipe, net=None):
     """Return what `Backend` needs to run a recipe."""
     device = try_gpu()
-    batches = load_data_fashion_mnist(recipe.batch_size, recipe.subset, device)
+    data = load_data_fashion_mnist(recipe.batch_size, recipe.subset, device)
     if net is None:
         net = NETS[recipe.net]()
     net.initialize(ctx=device)
@@ -147,7 +147,7 @@ def _prepare(recipe, net=None):
         settings = {'learning_rate': recipe.scheduler.base_lr}
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     trainer = gluon.Trainer(net.collect_params(), recipe.optimizer, settings)
-    return net, *batches, loss, trainer, device
+    return net, *data, loss, trainer, device
 
 
 _backend = Backend(Learner, _prepare)

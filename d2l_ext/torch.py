@@ -20,7 +20,7 @@ from torch import nn
 
 from d2l_ext.data import scaled
 from d2l_ext.plan import whole_number
-from d2l_ext.training import learner
+from d2l_ext.training import batches
 from d2l_ext.training._replicas import train_many
 from d2l_ext.training._torch import Learner, evaluate_accuracy
 from d2l_ext.training.backend import Backend
@@ -44,8 +44,8 @@ __all__ = [
 ]
 
 
-class Batches(learner.Batches):
-    __doc__ = learner.Batches.__doc__
+class Batches(batches.Batches):
+    __doc__ = batches.Batches.__doc__
 
     def on_device(self, order: numpy.ndarray) -> torch.Tensor:
         return torch.as_tensor(order, device=self.X.device)
@@ -137,12 +137,12 @@ def _prepare(recipe, net=None):
             f'printed={recipe.printed!r} runs an object of MXNet: use d2l_ext.mxnet.run'
         )
     device = try_gpu()
-    batches = load_data_fashion_mnist(recipe.batch_size, recipe.subset, device)
+    data = load_data_fashion_mnist(recipe.batch_size, recipe.subset, device)
     if net is None:
         net = NETS[recipe.net]()
     kind = OPTIMIZERS[recipe.optimizer]
     trainer = kind(net.parameters(), recipe.scheduler.base_lr)
-    return net, *batches, nn.CrossEntropyLoss(), trainer, device
+    return net, *data, nn.CrossEntropyLoss(), trainer, device
 
 
 def run_many(recipe, schedulers, seeds) -> list:

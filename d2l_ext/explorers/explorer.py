@@ -11,7 +11,6 @@ Explorer(factor, base_lr=2.0, factor=0.9)
 
 import contextlib
 import dataclasses
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -20,11 +19,12 @@ import ipywidgets as widgets
 from IPython import get_ipython
 
 from d2l_ext.explorers.controls import CONTROLS, Control
-from d2l_ext.explorers.inputs import button, field, follow
+from d2l_ext.explorers.inputs import button, field, follow, row
+from d2l_ext.explorers.output import display_live
 from d2l_ext.explorers.picture import PictureBox
 from d2l_ext.explorers.schedule_tools import ScheduleTools
 from d2l_ext.explorers.state import ExplorerState, explain, in_words
-from d2l_ext.explorers.tasks import IdleWork, Throttle
+from d2l_ext.explorers.tasks import PACE, IdleWork, Throttle
 from d2l_ext.explorers.trainer import Trainer, recipe_of
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plots.figure import Picture
@@ -76,7 +76,7 @@ class Explorer:
         self.function, self.controls = function, every
         self.picture, self.idle = PictureBox(columns), IdleWork(self._prepare)
         self.tools = ScheduleTools(self.share, self._typed)
-        self._throttle = Throttle(self._lock)
+        self._throttle, self._pace = Throttle(self._lock), Throttle(self._lock)
         self.widgets = self._inputs()
         self._log = widgets.Checkbox(description='log y', indent=False)
         self._log.layout = widgets.Layout(width='90px', margin='2px 2px 2px 16px')
@@ -87,10 +87,10 @@ class Explorer:
         self._unpin.disabled = True
         # a first value that fails is for its author to see: no sentence here
         self._show()
-        row = [reset, pin, self._unpin]
+        buttons: list[widgets.Widget] = [reset, pin, self._unpin]
         if any(panel.log is None for panel in self._panels):
-            row.append(self._log)
-        rows = [*map(widgets.HBox, self.widgets.values()), widgets.HBox(row)]
+            buttons.append(self._log)
+        rows = [*map(row, self.widgets.values()), row(buttons)]
         rows += [self.trainer.view] if self.trainer else []
         self.view = widgets.VBox([*rows, self.picture.view, self.tools.view])
 
@@ -184,6 +184,8 @@ class Explorer:
                 widget.observe(
                     lambda change, name=name: self._moved(name, change), 'value'
                 )
+            if inputs[name][0].has_trait('sentence'):
+                inputs[name][0].observe(self._refused, 'sentence')
         return inputs
 
     @contextlib.contextmanager
@@ -201,6 +203,9 @@ class Explorer:
         with self._lock:
             before = self.values
             yield
+            shown = self.picture.background, self.picture.scales, self.picture.lines
+            inputs = [widget for pair in self.widgets.values() for widget in pair]
+            self._pace.delay(*shown, self.picture.status, *inputs, rest=PACE)
             with self._holding():
                 for name, value in self.values.items():
                     if value != before[name]:
@@ -230,6 +235,12 @@ class Explorer:
                 self._draw()
             if self.state.slider:
                 self.idle.restart()
+
+    def _refused(self, change: dict) -> None:
+        """Say why a number that was typed is not taken."""
+        with self._lock:
+            if change['new']:
+                self.picture.say(change['new'])
 
     def _log_moved(self, change: dict) -> None:
         with self._lock:
@@ -282,13 +293,10 @@ class Explorer:
         with self._lock:
             data, metadata = self._still()._repr_mimebundle_()
         data['text/plain'] = f'{self!r}\n{self.sentence}'.strip()
-        if not os.environ.get('D2L_EXT_STATIC'):
-            data['application/vnd.jupyter.widget-view+json'] = {
-                'version_major': 2,
-                'version_minor': 0,
-                'model_id': self.view.model_id,
-            }
         return data, metadata
+
+    def _ipython_display_(self) -> None:
+        display_live(self.view, *self._repr_mimebundle_())
 
 
 def _cells_run() -> int:

@@ -7,7 +7,8 @@ import ipywidgets as widgets
 
 from d2l_ext.explorers.controls import Log
 from d2l_ext.explorers.explorer import Explorer
-from d2l_ext.explorers.inputs import button
+from d2l_ext.explorers.inputs import button, row
+from d2l_ext.explorers.output import display_live
 from d2l_ext.explorers.tasks import TrainingTask
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.runs import history_panels
@@ -47,7 +48,7 @@ class HandSetRate:
             button('Stop', 'Hold the run where it is', self.stop),
             button('Restart', 'Train again from fresh weights', self.restart),
         ]
-        self.view = widgets.VBox([widgets.HBox(buttons), self.explorer.view])
+        self.view = widgets.VBox([row(buttons), self.explorer.view])
 
     @property
     def history(self) -> History:
@@ -91,7 +92,7 @@ class HandSetRate:
     ) -> tuple[dict, dict]:
         data, metadata = self.explorer._repr_mimebundle_()
         data['text/plain'] = repr(self)
-        kind = 'application/vnd.jupyter.widget-view+json'
-        if kind in data:
-            data[kind]['model_id'] = self.view.model_id
         return data, metadata
+
+    def _ipython_display_(self) -> None:
+        display_live(self.view, *self._repr_mimebundle_())

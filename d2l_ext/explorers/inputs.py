@@ -1,7 +1,8 @@
 """The widgets of controls: native inputs, each with a label that a screen reader says."""
 
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -16,8 +17,8 @@ def field(
 ) -> tuple[Any, ...]:
     """Return the widget that holds a control's value, labelled, and a slider if any.
 
-    Native inputs only, a number box or a list: a screen reader hears neither the name
-    of a slider nor which one of some toggle buttons is pressed.
+    Native inputs only, a box to type in or a list: a screen reader hears neither the
+    name of a slider nor which one of some toggle buttons is pressed.
     """
     if isinstance(control, Switch):
         return (widgets.Checkbox(control.value, description=label, indent=False),)
@@ -36,8 +37,7 @@ def field(
         layout.min_width, layout.max_width = layout.width, '100%'
         layout.width = 'max-content'
     else:
-        kind = widgets.BoundedIntText if control.whole else widgets.BoundedFloatText
-        box = kind(min=control.low, max=control.high, step=control.step, **labelled)
+        box = NumberBox(control, **labelled)
     if not isinstance(control, (Slider, Snap)):
         return (box,)
     # whole positions: a slider of floats rounds in the browser, and sends that back
@@ -46,9 +46,14 @@ def field(
         min=0,
         max=control.positions,
         readout=False,
-        layout=widgets.Layout(width=slider_width),
+        layout=widgets.Layout(width=slider_width, max_width='100%'),
     )
     return box, handle
+
+
+def row(parts: Sequence[widgets.Widget]) -> widgets.Box:
+    """Return widgets side by side, in further rows where a page is narrow."""
+    return widgets.HBox(parts, layout=widgets.Layout(flex_flow='row wrap'))
 
 
 def follow(
@@ -76,6 +81,46 @@ def button(text: str, tooltip: str, action: Callable[[], object]) -> widgets.But
     return widget
 
 
+class NumberBox(widgets.Text):
+    """A box to type a number in, `value`; what is no number of `control` is refused.
+
+    `sentence` says why, and is empty otherwise. A number input of the browser's would
+    do neither: it makes 5 of 0,5, and the highest number of one that is too high.
+    """
+
+    value: Any = traitlets.Any().tag(
+        sync=True,
+        to_json=lambda number, box: box.control.spell(number),
+        from_json=lambda text, box: box.typed(text),
+    )
+    sentence = traitlets.Unicode()
+
+    def __init__(self, control: Slider, value: float, **options: Any) -> None:
+        self.control = control
+        super().__init__(value=value, continuous_update=False, **options)
+
+    @traitlets.validate('value')
+    def _checked(self, proposal: dict) -> float:
+        return self.control.check(proposal['value'])
+
+    def typed(self, text: str) -> float:
+        """Return the number in a text, or the present one and say what is wrong."""
+        self.sentence = ''
+        try:
+            if ',' in text:
+                raise ValueError(f'must be written with a point, as 0.5, got {text!r}')
+            try:
+                return self.control.read(text)
+            except OverflowError:
+                return self.control.check(math.inf)
+        except ValueError as error:
+            reason = str(error)
+            if 'could not convert' in reason:
+                reason = f'must be a number, as 0.5 or 1e-3, got {text!r:.40}'
+            self.sentence = f'{self.description} {reason}; it stays {self.value}.'
+            return self.value
+
+
 class Handle(widgets.IntSlider):
     """A slider whose moves the kernel does not send back to the page.
 
@@ -87,9 +132,13 @@ class Handle(widgets.IntSlider):
 
 
 class PointsBox(widgets.VBox):
-    """The points of a curve: a row of number boxes and sliders each, `value` in all."""
+    """The points of a curve: a row of number boxes and sliders each, `value` in all.
+
+    `sentence` is what a number box has to say.
+    """
 
     value = traitlets.Tuple()
+    sentence = traitlets.Unicode()
 
     def __init__(self, control: Points, label: str = '') -> None:
         self._control, self._rows = control, list[tuple]()
@@ -153,10 +202,12 @@ class PointsBox(widgets.VBox):
         parts = [widget for _, *pair in fields for widget in pair]
         for widget in parts:
             widget.observe(self._moved, 'value')
+        for _, box, _ in fields:
+            traitlets.dlink((box, 'sentence'), (self, 'sentence'))
         away = button(
             f'Remove {i + 1}', f'Take point {i + 1} away', lambda: self.remove(i)
         )
-        return fields, widgets.HBox([*parts, away])
+        return fields, row([*parts, away])
 
     def _moved(self, change: dict) -> None:
         with self._lock:

@@ -30,9 +30,15 @@ class PictureBox:
         )
         self._picture = widgets.GridBox(
             [self.background, self.scales, self.lines],
-            layout=widgets.Layout(grid_template_areas='"a"', overflow='hidden'),
+            layout=widgets.Layout(
+                grid_template_areas='"a"', overflow='hidden', flex='none'
+            ),
         )
-        self.view = widgets.VBox([self._picture, self.status])
+        # a narrow page scrolls: a bar in the grid itself would cover the picture's end
+        around = widgets.Box(
+            [self._picture], layout=widgets.Layout(overflow='auto', max_width='100%')
+        )
+        self.view = widgets.VBox([around, self.status])
         self.sentence = self._svg = ''
 
     def show(self, *panels: Panel, also: Sequence[str] = ()) -> None:

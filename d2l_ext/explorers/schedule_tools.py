@@ -32,13 +32,13 @@ class ScheduleTools:
             options=[NOTHING, TEXT],
             description='also show',
             style={'description_width': '70px'},
-            layout=widgets.Layout(width='280px'),
+            layout=widgets.Layout(width='280px', max_width='100%'),
         )
         self._text = widgets.Text(
             description='settings',
             continuous_update=False,
             style={'description_width': '70px'},
-            layout=widgets.Layout(width='700px'),
+            layout=widgets.Layout(width='700px', max_width='100%'),
         )
         self._code, self._steps = widgets.HTML(), PictureBox(columns=2)
         self._opened = widgets.VBox()

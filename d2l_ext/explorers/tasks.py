@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from d2l_ext.training.history import History
+from d2l_ext.training.messages import answering
 
 REST, GAP, INTERVAL = 0.3, 0.01, 0.1  # seconds
+# between what a program sends in a loop: Jupyter Server drops messages beyond a thousand
+# a second, for good, and the last value may be among them
+PACE = 0.02
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -150,11 +154,14 @@ class Throttle:
         self._delayed = contextlib.ExitStack()
         self._sent_at, self._waiting = 0.0, False
 
-    def delay(self, *widgets: Any) -> None:
-        """Let what the widgets are about to send wait until the interval is over."""
+    def delay(self, *widgets: Any, rest: float = REST) -> None:
+        """Let what the widgets are about to send wait until the interval is over.
+
+        `rest`: after so many seconds without news it is sent at once.
+        """
         # the loop of this thread: a slider's handler need not run in the kernel's first
         loop, now = running_loop(), time.monotonic()
-        if loop is None or now - self._sent_at > REST:
+        if loop is None or answering() or now - self._sent_at > rest:
             self.send()
             return
         for widget in widgets:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 import ipywidgets as widgets
 
-from d2l_ext.explorers.inputs import button
+from d2l_ext.explorers.controls import Slider
+from d2l_ext.explorers.inputs import NumberBox, button, row
 from d2l_ext.explorers.tasks import TrainingTask
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.runs import recorded_panels
@@ -52,20 +53,20 @@ class Trainer:
         self._settings = self.sentence = ''
         self._shown: tuple | None = None
         self.task = TrainingTask(self._begin, self._show, held='Stopped.')
-        self._seed = widgets.BoundedIntText(
+        self._seed = NumberBox(
+            Slider(10, 0, 9999),
             10,
-            min=0,
-            max=9999,
             description='seed',
             style={'description_width': '40px'},
             layout=widgets.Layout(width='130px'),
         )
-        self._bar = widgets.IntProgress(0, min=0, max=1, description='progress')
+        self._seed.observe(lambda change: self._say(change['new']), 'sentence')
+        self._bar = widgets.HTML(_progress(0, 1), description='progress')
         buttons = [
             button('Train this now', 'Train with the schedule shown', self.train),
             button('Stop', 'End the training where it is', self.stop),
         ]
-        self.view = widgets.HBox([*buttons, self._seed, self._bar])
+        self.view = row([*buttons, self._seed, self._bar])
 
     def train(self) -> None:
         """Begin to train what is shown."""
@@ -114,8 +115,8 @@ class Trainer:
     def _show(self, message: str) -> None:
         history = self.task.history
         batches = history.recipe.get('batches_per_epoch', 1)
-        self._bar.max = max(1, batches * history.recipe.get('num_epochs', 1))
-        self._bar.value = len(history.lr)
+        updates = batches * history.recipe.get('num_epochs', 1)
+        self._bar.value = _progress(len(history.lr), max(1, updates))
         # not oftener than it has news: a screen reader speaks each time
         news = message, len(history.train_loss), self._settings
         if news != self._shown:
@@ -125,3 +126,8 @@ class Trainer:
     def _say(self, sentence: str) -> None:
         self.sentence = sentence
         self._changed()
+
+
+def _progress(done: int, total: int) -> str:
+    """Return a bar that a screen reader finds, as it does not that of ipywidgets."""
+    return f'<progress value="{done}" max="{total}" aria-label="progress"></progress>'

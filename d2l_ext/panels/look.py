@@ -5,6 +5,7 @@ file decides.
 """
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from d2l_ext.panels.panel import Panel
 
 GREY, INK, EDGE, GRID = '#666666', '#333333', '#aaaaaa', '#e4e4e4'
 ROUND, FINE = (1, 2, 5, 10), (1, 2, 2.5, 5, 10)  # steps between ticks, times 10**n
+HANDLE, LETTER = 48, 7.2  # pixels that a legend takes: for a line's look, for a letter
 ALMOST = 1e-10  # of an axis: a tick so little outside is at its end
 
 Interval = tuple[float, float]
@@ -98,10 +100,15 @@ def legend(panel: Panel, looks: dict[str, Style], width: float) -> Legend:
         entries.append(('pinned', PINNED))
     if not entries:
         return Legend(entries, 0, 1)
-    widths = [48 + 7.2 * len(label) for label, _ in entries]
+    widths = [HANDLE + LETTER * len(label) for label, _ in entries]
     columns = max(1, int(width / max(widths)))
     if len(entries) <= columns or sum(widths) <= width:
         columns = len(entries)
+    if max(widths) > width:  # it would be cut at the edge of the picture
+        letters = max(1, int((width - HANDLE) / LETTER))
+        entries = [(textwrap.fill(label, letters), look) for label, look in entries]
+        lines = [1 + label.count('\n') for label, _ in entries]
+        return Legend(entries, sum(lines), 1)
     return Legend(entries, math.ceil(len(entries) / columns), columns)
 
 

@@ -3,6 +3,7 @@
 A run is a `History` of `d2l_ext.training`, or what has its attributes.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from d2l_ext.panels.schedules import sentence, staircase
 from d2l_ext.plan import Plan, plan_of
 
 MEASURES = {'train_loss': 'train loss', 'test_acc': 'test accuracy'}
-LIMITS = (0, 2.6), (0, 1)  # 2.3 is guessing; a spike leaves above
+LOSSES = (0, 2.6)  # 2.3 is guessing; a spike leaves above
+ACCURACIES = (0.6, 0.95)  # what learns is in a narrow band: on 0 to 1 all look alike
 
 
 def history_panels(history: Any) -> list[Panel]:
@@ -137,7 +139,9 @@ def recorded_panels(
     """Return panels of training loss and test accuracy, one line for each seed.
 
     `recorded`: {label: histories}, one history per seed. The x axis ends at
-    `num_epochs`, or with the longest of them. `note`: what they say, in words.
+    `num_epochs`, or with the longest of them. `note`: what they say, in words. The axis
+    of the accuracy begins at 0.6, and a mark tells how many runs end below, unless all
+    are below.
 
     >>> from d2l_ext.training import History
     >>> runs = [History({}, [loss, 1.0], [0.6] * 2, [0.5] * 2) for loss in (2.0, 1.5)]
@@ -146,7 +150,10 @@ def recorded_panels(
     [2.0, 1.0, nan, 1.5, 1.0, nan]
     """
     panels = []
-    for (name, ylabel), ylim in zip(MEASURES.items(), LIMITS):
+    below, accuracies = _below([run for runs in recorded.values() for run in runs])
+    for (name, ylabel), ylim, marks in zip(
+        MEASURES.items(), (LOSSES, accuracies), ({}, below)
+    ):
         lines: dict = {}
         for label, histories in recorded.items():
             values = [getattr(history, name) for history in histories]
@@ -155,8 +162,18 @@ def recorded_panels(
             y = [[*value, np.nan] for value in values]
             lines[label] = np.concatenate([[], *x]), np.concatenate([[], *y])
         xlim = 0, num_epochs or max(np.nanmax(x) for x, _ in lines.values())
-        panels.append(Panel(lines, 'epoch', ylabel, xlim, ylim, note=note, thin=True))
+        panel = Panel(lines, 'epoch', ylabel, xlim, ylim, note=note, thin=True)
+        panels.append(dataclasses.replace(panel, horizontals=marks))
     return panels
+
+
+def _below(runs: list) -> tuple[dict[str, float], tuple[float, float]]:
+    """Return a mark for the runs that end below an axis of accuracies, and the axis."""
+    low, ended = ACCURACIES[0], [run.test_acc for run in runs if run.test_acc]
+    below = sum(not accuracies[-1] >= low for accuracies in ended)
+    if not any(max(accuracies) > low for accuracies in ended):
+        return {}, (0, 1)
+    return ({f'{below} of {len(runs)} end below': low} if below else {}), ACCURACIES
 
 
 def band_panels(
@@ -196,7 +213,8 @@ def range_panel(tests: Sequence[Any]) -> Panel:
     """Return a panel of smoothed losses against the rate, one line for each test.
 
     `tests`: range tests of `d2l_ext.training`, one for each seed. The note tells the
-    interval of each rule's suggestions over the tests. Raises ValueError for no tests.
+    interval of each rule's suggestions over the tests, and marks tell their medians.
+    Raises ValueError for no tests.
 
     >>> from d2l_ext.training.range_test import RangeTest
     >>> losses = np.linspace(2.3, 0.3, 100)
@@ -212,17 +230,25 @@ def range_panel(tests: Sequence[Any]) -> Panel:
     ]
     x, y = map(np.concatenate, zip(*lines))
     suggestions = [test.suggestions() for test in tests]
-    spans = []
-    for rule in suggestions[0]:
-        rates = [rates_by_rule[rule] for rates_by_rule in suggestions]
+    spans, marks = [], {}
+    for rule in dict.fromkeys(rule for rates in suggestions for rule in rates):
+        rates = [by_rule[rule] for by_rule in suggestions if rule in by_rule]
         spans.append(f'{rule} {min(rates):.2g} to {max(rates):.2g}')
+        marks[rule] = float(np.log10(np.median(rates)))
+    seeds, updates = f'Over {len(tests)} seeds', max(len(test.lrs) for test in tests)
+    without = sum(not rates for rates in suggestions)
+    reason = next((test.doubt for test in tests if test.doubt), '')
+    note = f'{seeds}: {", ".join(spans)}.' if spans else f'{seeds}: no suggestion.'
+    if without:
+        note += f' {without} of {len(tests)} suggest nothing: {reason}.'
     return Panel(
         {'smoothed loss': (x, y)},
         'log10 of the learning rate',
         'train loss',
         ylim=(0, 3),
         thin=True,
-        note=f'Over {len(tests)} seeds: {", ".join(spans)}.',
+        note=f'{note} A test of {updates} updates: a longer one suggests lower rates.',
+        verticals=marks,
     )
 
 

@@ -1,11 +1,13 @@
 """Panels of schedules: the rates of a run before it is run."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plan import BATCHES_PER_EPOCH, Plan, plan_of
+from d2l_ext.schedulers import Scheduler, WarmupScheduler
 
 Schedule = Plan | Callable[[float], float]
 
@@ -87,11 +89,19 @@ def sentence(notes: Mapping[str, str]) -> str:
 
 
 def name_of(scheduler: object) -> str:
-    """Return what a legend calls a scheduler: its class, or its function's name.
+    """Return what a legend calls a scheduler: the words of its class, or a function's.
 
-    >>> name_of(abs), name_of(lambda t: 0.5)
-    ('abs', 'learning rate')
+    >>> from d2l_ext.schedulers import CosineScheduler, WarmupScheduler
+    >>> name_of(WarmupScheduler(CosineScheduler(30, 0.3), 5)), name_of(abs)
+    ('warmup + cosine', 'abs')
+    >>> name_of(lambda t: 0.5)
+    'learning rate'
     """
+    if isinstance(scheduler, WarmupScheduler):
+        return f'warmup + {name_of(scheduler.scheduler)}'
+    if isinstance(scheduler, Scheduler):
+        kind = type(scheduler).__name__.removesuffix('Scheduler')
+        return re.sub('(?<=[a-z])(?=[A-Z])', ' ', kind).lower() or 'learning rate'
     name = getattr(scheduler, '__name__', type(scheduler).__name__)
     return 'learning rate' if name == '<lambda>' else name
 

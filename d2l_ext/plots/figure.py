@@ -232,10 +232,11 @@ def _add(ax: Axes, panel: Panel, styles: dict[str, Style]) -> None:
         'color': GREY,
         'textcoords': 'offset pixels',
     }
-    for text, at in panel.verticals.items():
+    for i, (text, at) in enumerate(panel.verticals.items()):
         ax.axvline(at, **_look(MARK))
         over, way = ax.get_xaxis_transform(), beside(ax.get_xlim(), at)
-        where: dict[str, Any] = {'xycoords': over, 'xytext': (3 * way, -3), 'va': 'top'}
+        where: dict[str, Any] = {'xycoords': over, 'va': 'top'}
+        where['xytext'] = 3 * way, -3 - 14 * SHARP * i  # texts must not meet
         ha = 'left' if way > 0 else 'right'
         ax.annotate(text, (at, 1), ha=ha, annotation_clip=True, **where, **small)
     for text, at in panel.horizontals.items():

@@ -188,11 +188,13 @@ def _overlay(plane: Plane, panel: Panel, styles: dict[str, Style]) -> str:
         edge = np.r_[x, x[::-1]], np.r_[low, high[::-1]]
         fill = f'fill="{styles[label].color}" fill-opacity=".2"'
         out.append(f'<path d="{_path(plane, *edge, simplify=False)}" {fill}/>')
-    for text, at in panel.verticals.items():
+    for i, (text, at) in enumerate(panel.verticals.items()):
         x, _ = map(_tenths, plane.at(at, plane.ylim[0]))
         way = beside(plane.xlim, at)
         out.append(_stroke(f'M{x},0V{height}', MARK))
-        out.append(_text(text, x + 30 * way, 115, 'start' if way > 0 else 'end'))
+        out.append(
+            _text(text, x + 30 * way, 115 + 140 * i, 'start' if way > 0 else 'end')
+        )
     for text, at in panel.horizontals.items():
         _, y = map(_tenths, plane.at(plane.xlim[0], at))
         out.append(_stroke(f'M0,{y}H{width}', MARK))

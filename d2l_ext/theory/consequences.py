@@ -87,14 +87,16 @@ def consequence_panels(
         f'{_plain(updates * rates.sum())}, their squares to '
         f'{_plain(updates * rates @ rates)}.'
     )
+    top = 10 if sharpness == 1 else 1e3
     loss = Panel(
         {label: _drawable(*line) for label, line in lines.items()},
         'epoch',
         'expected loss',
         xlim=(0, plan.num_epochs),
-        ylim=(1e-4 * 64 / batch_size, 10 if sharpness == 1 else 1e3),
+        ylim=(1e-4 * 64 / batch_size, top),
         log=True,
         note=note,
+        verticals=_divergence(epochs, losses, top),
     )
     return [_with_line(rate, epochs, limit), loss]
 
@@ -111,6 +113,14 @@ def _end(losses, epochs, floor):
     if floor < np.inf:
         end += f', the noise floor of the last rate is {floor:.3g}'
     return end
+
+
+def _divergence(epochs, losses, top):
+    """Return a mark where losses leave an axis for good: the floor below looks well."""
+    inside = np.flatnonzero(losses <= top)
+    if losses[-1] <= top or not inside.size:
+        return {}
+    return {'the loss diverges': float(epochs[inside[-1]])}
 
 
 def _with_line(rate, epochs, limit):

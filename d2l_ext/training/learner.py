@@ -1,4 +1,4 @@
-"""What the training loop drives, and the minibatches that it takes."""
+"""What the training loop drives."""
 
 import contextlib
 import math
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from d2l_ext.plan import whole_number
+from d2l_ext.training.batches import passes
 
 
 class Learner(ABC):
@@ -94,64 +94,6 @@ class Learner(ABC):
     @abstractmethod
     def environment(self) -> dict:
         """Return what the run's numbers may depend on: versions, the device."""
-
-
-class Batches:
-    """Minibatches of arrays that live on one device.
-
-    Iterating gives `(X, y)` with X of shape (batch_size, ...) and y of shape
-    (batch_size,); the last batch holds what is left. With `shuffle` the order is new
-    in each pass: from `rng` in `shuffled(rng)`, from the operating system otherwise.
-    A backend adds `on_device(order)` and `rows(array, order)`.
-
-    Raises ValueError for arrays of two lengths, or a `batch_size` beyond them.
-    """
-
-    def __init__(self, X, y, batch_size: int, shuffle: bool = False):
-        if len(X) != len(y):
-            raise ValueError(f'X and y must be of one length, got {len(X)}, {len(y)}')
-        self.X, self.y, self.shuffle = X, y, shuffle
-        self.batch_size = whole_number('batch_size', batch_size)
-        if self.batch_size > len(X):
-            raise ValueError(
-                f'batch_size must be at most {len(X)}, the number of examples, '
-                f'got {batch_size!r}'
-            )
-
-    def on_device(self, order: np.ndarray):
-        """Return an order, an array of int32, as an array beside X."""
-        raise NotImplementedError
-
-    def rows(self, array, order):
-        """Return the rows of `array` that `order` names, in that order."""
-        raise NotImplementedError
-
-    def __len__(self):
-        return math.ceil(len(self.X) / self.batch_size)
-
-    def __iter__(self):
-        if self.shuffle:
-            return self.shuffled(np.random.default_rng())
-        return self._take(None)
-
-    def shuffled(self, rng: np.random.Generator) -> Iterator[tuple]:
-        """Iterate in an order drawn from `rng`."""
-        return self._take(self.on_device(rng.permutation(len(self.X)).astype('int32')))
-
-    def _take(self, order):
-        for i in range(0, len(self.X), self.batch_size):
-            rows = slice(i, min(i + self.batch_size, len(self.X)))
-            if order is None:
-                yield self.X[rows], self.y[rows]
-            else:
-                yield self.rows(self.X, order[rows]), self.rows(self.y, order[rows])
-
-
-def passes(train_iter: Any, rng: np.random.Generator) -> Iterator[tuple]:
-    """Iterate once over the minibatches, in an order from `rng` if they have none."""
-    if getattr(train_iter, 'shuffle', False):
-        return train_iter.shuffled(rng)
-    return iter(train_iter)
 
 
 def xavier(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -1,11 +1,13 @@
 """What a reader sees of a run while it lasts: curves in a notebook, lines elsewhere."""
 
 import html
-import sys
 import time
 from collections.abc import Callable, Generator
 
 from d2l_ext.training.history import History
+from d2l_ext.training.messages import Answers, kernel_here
+
+QUEUE = 4  # updates: a device is busy with that many, and a reader does not feel them
 
 
 def watched(
@@ -16,18 +18,27 @@ def watched(
 ) -> History:
     """Run `steps(on_epoch=..., on_update=...)` to its end, or to Ctrl-C.
 
-    Returns the last `History`; with `progress` it is shown while it grows.
+    Returns the last `History`; with `progress` it is shown while it grows. In a
+    notebook, widgets are answered between updates; `steps` then has a `queue` too.
     """
     shown = Progress() if progress else None
     told = [callback for callback in (shown, on_epoch) if callback]
+    kernel = kernel_here()
+    answer = Answers(kernel)
+    # where Python runs ahead of the device, it waits at the end of an epoch, and deaf
+    bounded = {'queue': QUEUE} if kernel else {}
     histories = steps(
         on_epoch=lambda history: any(callback(history) for callback in told),
         on_update=on_update,
+        **bounded,
     )
     last = History(status='stopped')
     try:
         for history in histories:
             last = history
+            if shown:
+                shown.begin(history)
+            answer()
     except KeyboardInterrupt:
         histories.close()
     if shown:
@@ -38,15 +49,21 @@ def watched(
 class Progress:
     """Shows a run, as a callback after each epoch: curves in a notebook, else a line.
 
-    Drawing takes about a tenth of the run's time at most.
+    Drawing takes about a tenth of the run's time at most. `begin` says that it runs
+    before there is anything to draw.
     """
 
     def __init__(self):
-        self.drawn, self.cost, self.handles = 0.0, 0.0, ()
+        self.drawn, self.cost, self.handles = 0.0, 0.0, []
+
+    def begin(self, history: History):
+        """Show in a notebook that a run goes on, which may take long to its first epoch."""
+        if kernel_here() and not self.handles:
+            self._show(_bar(history))
 
     def __call__(self, history: History):
         """Show the epoch that `history` has just got."""
-        if not _in_notebook():
+        if not kernel_here():
             lr = history.lr[-1]
             print(f'{history}, lr {lr:.4g}, {_left(history)} left', flush=True)
         elif time.perf_counter() - self.drawn > 10 * self.cost:
@@ -54,28 +71,33 @@ class Progress:
 
     def close(self, history: History):
         """Show the finished `history`, and why it ended early if it did."""
-        if _in_notebook() and history.train_loss:
+        if kernel_here() and history.train_loss:
             reason = REASONS.get(history.status, '')
             self._draw(history, reason and f'<p>{html.escape(reason)}</p>')
-        elif history.status in REASONS:
+            return
+        if self.handles:
+            self._show('')
+        if history.status in REASONS:
             print(f'{history}: {REASONS[history.status]}', flush=True)
 
     def _draw(self, history, text):
-        # only a notebook has these: a run in a terminal loads no Matplotlib
-        from IPython.display import HTML, display
-
         from d2l_ext.panels.runs import history_panels
         from d2l_ext.plots.figure import figure
 
         start = time.perf_counter()
-        shown = HTML(text), figure(*history_panels(history))
-        if not self.handles:
-            self.handles = [display(thing, display_id=True) for thing in shown]
-        else:
-            for handle, thing in zip(self.handles, shown, strict=True):
-                handle.update(thing)
+        self._show(text, figure(*history_panels(history)))
         self.drawn = time.perf_counter()
         self.cost = self.drawn - start
+
+    def _show(self, text, *pictures):
+        # only a notebook has these: a run in a terminal loads no Matplotlib
+        from IPython.display import HTML, display
+
+        for i, thing in enumerate((HTML(text), *pictures)):
+            if i < len(self.handles):
+                self.handles[i].update(thing)
+            else:
+                self.handles.append(display(thing, display_id=True))
 
 
 REASONS = {
@@ -87,19 +109,13 @@ REASONS = {
 
 def _bar(history):
     done, total = len(history.train_loss), history.recipe['num_epochs']
+    said = f'{history!r}, {_left(history)} left' if done else f'Epoch 1/{total} runs'
     return (
         f'<p><progress value="{done}" max="{total}" aria-label="epochs"></progress> '
-        f'{html.escape(repr(history))}, {_left(history)} left</p>'
+        f'{html.escape(said)}</p>'
     )
 
 
 def _left(history):
     epochs = history.recipe['num_epochs'] - len(history.seconds)
     return f'{epochs * sum(history.seconds) / len(history.seconds):.0f} s'
-
-
-def _in_notebook():
-    """Tell whether a kernel runs this, without importing IPython."""
-    ipython = sys.modules.get('IPython')
-    shell = ipython and ipython.get_ipython()
-    return hasattr(shell, 'kernel')

@@ -12,7 +12,9 @@ import numpy as np
 
 from d2l_ext.plan import whole_number
 from d2l_ext.schedulers import ConstantScheduler
-from d2l_ext.training.learner import passes
+from d2l_ext.training.batches import passes
+
+FALL = 0.95  # of the first loss: what the noise of minibatches may do by itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +42,27 @@ class RangeTest:
             sums[k] = s / (1 - beta ** (k + 1))
         return sums
 
+    @property
+    def doubt(self):
+        """Why no rule can say anything about this test, in words; '' if they can.
+
+        The loss must fall, by a twentieth of where it began, and not only at the ends.
+
+        >>> RangeTest(np.logspace(-8, -7, 50), np.full(50, 2.3), 'finished').doubt
+        'the loss hardly falls between 1e-08 and 1e-07: test higher rates'
+        """
+        loss = self.smooth()
+        lowest, low, high = int(np.argmin(loss)), self.lrs[0], self.lrs[-1]
+        if loss[lowest] <= FALL * loss[0]:
+            return ''
+        if self.status == 'broke down':
+            return f'the loss runs away from {low:.2g} on: test lower rates'
+        return (
+            f'the loss hardly falls between {low:.2g} and {high:.2g}: test higher rates'
+        )
+
     def suggestions(self):
-        """Return what three rules in use make of it, as {name: rate}.
+        """Return what three rules in use make of it, as {name: rate}; {} in `doubt`.
 
         'steepest': where the smoothed loss falls fastest per factor of the rate;
         'minimum / 10': a tenth of where it is lowest; 'valley': two thirds of the way,
@@ -49,6 +70,8 @@ class RangeTest:
 
         Source: Smith (2017) for the test; fastai's and Lightning's finders (the rules).
         """
+        if self.doubt:
+            return {}
         loss, logs = self.smooth(), np.log(self.lrs)
         lowest = int(np.argmin(loss))
         slopes = np.gradient(loss, logs)[: max(lowest, 1)]

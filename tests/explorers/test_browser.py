@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import re
 import shutil
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_an_explorer_by_keyboard(lab, tmp_path):
     page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
     page.screenshot(path=tmp_path / 'first.png')
 
-    rate = page.get_by_label('peak learning rate')
+    rate = page.get_by_role('textbox', name='peak learning rate')
     assert rate.input_value() == '0.3'  # the browser has not rounded it
     rate.fill('0.37')
     page.keyboard.press('Enter')
@@ -124,18 +125,18 @@ def test_an_explorer_by_keyboard(lab, tmp_path):
 
     page.keyboard.press('Tab')
     page.keyboard.press('Tab')
-    steps = page.get_by_label('warmup steps')
+    steps = page.get_by_role('textbox', name='warmup steps')
     page.keyboard.press('End')
     settled(page, 'in epoch 20')
     assert steps.input_value() == '20'
 
     page.get_by_role('button', name='Pin this curve').press('Enter')
     settled(page, 'Pinned: base_lr=0.75, warmup_steps=20')
-    page.get_by_label('max update').fill('20')
+    page.get_by_role('textbox', name='max update').fill('20')
     page.keyboard.press('Enter')
     settled(page, 'max_update must be')
     page.screenshot(path=tmp_path / 'sentence.png')
-    page.get_by_label('max update').fill('25')
+    page.get_by_role('textbox', name='max update').fill('25')
     page.keyboard.press('Enter')
     settled(page, 'ends at 0.01')
     page.get_by_label('per', exact=True).select_option('update')
@@ -195,7 +196,10 @@ def test_a_drag_ends_on_the_value_in_the_box(lab):
     assert position > 110
     value = Log(0.3, 0.01, 10).at(position)
     settled(page, f'peaks at {value:.4g} in epoch 5')
-    assert page.get_by_label('peak learning rate').input_value() == f'{value}'
+    assert (
+        page.get_by_role('textbox', name='peak learning rate').input_value()
+        == f'{value}'
+    )
     assert picture.bounding_box()['height'] == height
     assert page.errors == []
 
@@ -224,7 +228,7 @@ def test_a_list_shows_its_longest_text_and_is_no_narrower_than_a_number(lab):
         free.style.cssText = 'position: absolute; width: auto';
         return [list.offsetWidth, free.offsetWidth];
     }"""
-    number = page.get_by_label('third').first.bounding_box()
+    number = page.get_by_role('textbox', name='third').bounding_box()
     for label in ('first', 'second'):
         choice = page.get_by_label(label, exact=True)
         has, needs = choice.evaluate(wanted)
@@ -263,18 +267,18 @@ def test_a_schedule_is_drawn_shared_and_trained_by_keyboard(lab, tmp_path):
     page = lab(DRAWN)
     first = settled(page, 'peaks at 0.3 in epoch 5')
     page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
-    page.get_by_label('rate 2').fill('0.5')
+    page.get_by_role('textbox', name='rate 2').fill('0.5')
     page.keyboard.press('Enter')
     assert settled(page, 'peaks at 0.5 in epoch 5') != first
     page.get_by_role('button', name='Add a point').press('Enter')
-    page.get_by_label('time 4').wait_for()
+    page.get_by_role('textbox', name='time 4').wait_for()
 
     page.get_by_label('also show').select_option('code for torch')
     page.get_by_role('region', name='code for torch').wait_for()
     page.get_by_role('button', name='Train this now').press('Enter')
     settled(page, 'train loss 1.000')
     # the kernel trains, and answers
-    page.get_by_label('rate 2').fill('0.4')
+    page.get_by_role('textbox', name='rate 2').fill('0.4')
     page.keyboard.press('Enter')
     settled(page, 'peaks at 0.4 in epoch 5')
     page.get_by_role('button', name='Stop').press('Enter')
@@ -287,7 +291,7 @@ def test_a_schedule_is_drawn_shared_and_trained_by_keyboard(lab, tmp_path):
     text.fill('points=0:0.2,30:0.1')
     page.keyboard.press('Enter')
     settled(page, 'Starts at 0.2')
-    assert page.get_by_label('time 3').count() == 0
+    assert page.get_by_role('textbox', name='time 3').count() == 0
     text.fill('points=nonsense')
     page.keyboard.press('Enter')
     settled(page, 'points=nonsense: ')
@@ -295,4 +299,67 @@ def test_a_schedule_is_drawn_shared_and_trained_by_keyboard(lab, tmp_path):
     settled(page, 'Constant at 0.2')
     page.get_by_role('button', name='Reset').press('Enter')
     settled(page, 'peaks at 0.3 in epoch 5')
+    assert page.errors == []
+
+
+@pytest.mark.parametrize(('text', 'said'), [('0,5', 'with a point'), ('1e9', 'to 10')])
+def test_a_number_that_cannot_be_taken_is_refused_in_a_sentence(lab, text, said):
+    page = lab(EXPLORER)
+    first = settled(page, 'peaks at 0.3 in epoch 5')
+    page.get_by_role('textbox', name='peak learning rate').fill(text)
+    page.keyboard.press('Enter')
+    assert settled(page, said) == first
+    assert page.get_by_role('status').inner_text().endswith('it stays 0.3.')
+    assert page.errors == []
+
+
+# what sticks out of an ancestor that neither shows nor scrolls what sticks out
+CUT = """() => {
+    const cut = [];
+    const root = document.querySelector('.d2l-live');
+    for (const shown of root.querySelectorAll('button, input, select, .slider, svg'))
+        for (let box = shown.parentElement; box; box = box.parentElement) {
+            const style = getComputedStyle(box);
+            if (['auto', 'scroll'].includes(style.overflowX)
+                && box.scrollWidth > box.clientWidth + 1) break;
+            const limit = box.getBoundingClientRect().right + 1;
+            if (style.overflowX !== 'visible'
+                && shown.getBoundingClientRect().right > limit)
+                cut.push([shown.outerHTML.slice(0, 60), box.className, limit]);
+            if (box.classList.contains('jp-Cell')) break;
+        }
+    return cut;
+}"""
+
+
+@pytest.mark.parametrize('width', [360, 960, 1600])
+def test_nothing_is_cut_where_a_page_is_narrow(lab, width, tmp_path):
+    page = lab(DRAWN, width=width)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    page.wait_for_timeout(500)
+    page.screenshot(path=tmp_path / f'{width}.png')
+    cut = page.evaluate(CUT)
+    assert cut == []
+
+
+def test_sliders_and_progress_have_names_and_say_values(lab):
+    from playwright.sync_api import expect
+
+    page = lab(DRAWN)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    rate = page.get_by_role('slider', name='rate 2')
+    expect(rate).to_have_attribute('aria-valuetext', '0.3')
+    expect(page.get_by_role('slider')).to_have_count(6)
+    for slider in page.get_by_role('slider').all():
+        expect(slider).to_have_attribute('aria-label', re.compile('(time|rate) [123]'))
+    rate.press('ArrowRight')
+    expect(page.get_by_role('textbox', name='rate 2')).not_to_have_value('0.3')
+    said = page.get_by_role('textbox', name='rate 2').input_value()
+    expect(rate).to_have_attribute('aria-valuetext', said)
+    bar = page.get_by_role('progressbar', name='progress')
+    assert bar.get_attribute('value') == '0'
+    page.get_by_role('button', name='Train this now').press('Enter')
+    expect(bar).not_to_have_attribute('value', '0')
+    page.get_by_role('button', name='Stop').press('Enter')
     assert page.errors == []

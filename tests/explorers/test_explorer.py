@@ -19,11 +19,10 @@ pytest.importorskip('matplotlib')
 
 from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
 from d2l_ext.explorers.cache import SIZE
+from d2l_ext.explorers.inputs import NumberBox
 from d2l_ext.explorers.tasks import IdleWork
 from d2l_ext.plots import Panel, schedule_panel
 from d2l_ext.schedulers import FactorScheduler, MultiFactorScheduler
-
-VIEW = 'application/vnd.jupyter.widget-view+json'
 
 
 def factor(base_lr, factor, num_epochs=30, per='epoch', flat=False):
@@ -75,9 +74,9 @@ def test_its_text_names_function_and_values(explorer):
 @pytest.mark.parametrize(
     ('kind', 'label', 'value', 'name'),
     [
-        (widgets.BoundedFloatText, 'starting rate', 1.2345, 'base_lr'),
-        (widgets.BoundedFloatText, 'factor', 0.123, 'factor'),
-        (widgets.BoundedIntText, 'num epochs', 12, 'num_epochs'),
+        (NumberBox, 'starting rate', 1.2345, 'base_lr'),
+        (NumberBox, 'factor', 0.123, 'factor'),
+        (NumberBox, 'num epochs', 12, 'num_epochs'),
         (widgets.Dropdown, 'per', 'update', 'per'),
         (widgets.Checkbox, 'flat', True, 'flat'),
     ],
@@ -404,7 +403,7 @@ def test_numbers_and_sentences_follow_a_drag_once_a_beat(explorer, monkeypatch):
         return said
 
     def news():
-        status, number = {'value': picture.status.value}, {'value': box.value}
+        status, number = {'value': picture.status.value}, {'value': str(box.value)}
         return [('box', number), ('status', status)]
 
     async def kernel():
@@ -499,6 +498,28 @@ def test_a_pinned_curve_stays_until_unpinned(explorer):
     assert unpin.disabled
 
 
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('0,5', "starting rate must be written with a point, as 0.5, got '0,5'"),
+        ('1e9', 'starting rate must be from 0.01 to 10, got 1000000000.0'),
+        ('nan', 'starting rate must be from 0.01 to 10, got nan'),
+        ('fast', "starting rate must be a number, as 0.5 or 1e-3, got 'fast'"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_in_a_sentence(explorer, text, said):
+    box, slider = explorer.widgets['base_lr']
+    before = lines(explorer), slider.value
+    box.set_state({'value': text})
+    assert explorer.sentence == f'{said}; it stays 2.0.'
+    assert (lines(explorer), slider.value, box.value) == (*before, 2.0)
+    assert explorer.values['base_lr'] == 2.0
+    box.set_state({'value': ' 1e-1 '})
+    assert explorer.values['base_lr'] == 0.1
+    assert box.get_state('value') == {'value': '0.1'}
+    assert 'stays' not in explorer.sentence
+
+
 def test_png_follows_the_values(explorer):
     before = explorer.png()
     explorer.set(factor=0.5)
@@ -507,14 +528,11 @@ def test_png_follows_the_values(explorer):
     assert explorer.png() == before
 
 
-def test_the_output_holds_text_picture_and_view(explorer, monkeypatch):
-    monkeypatch.delenv('D2L_EXT_STATIC', raising=False)
-    data, _ = explorer._repr_mimebundle_()
-    assert set(data) == {'text/plain', 'image/png', VIEW}
+def test_the_output_holds_text_and_picture(explorer):
+    data, metadata = explorer._repr_mimebundle_()
+    assert set(data) == {'text/plain', 'image/png'}
     assert data['text/plain'] == f'{explorer!r}\n{explorer.sentence}'
-    assert data[VIEW]['model_id'] == explorer.view.model_id
-    monkeypatch.setenv('D2L_EXT_STATIC', '1')
-    assert set(explorer._repr_mimebundle_()[0]) == {'text/plain', 'image/png'}
+    assert metadata['image/png']['alt'].startswith('Figure: learning rate against')
 
 
 def test_what_is_heard_and_read(explorer):
@@ -614,3 +632,32 @@ figure(constant(0.2))
     )
     assert '1 failed, 3 passed' in done.stdout
     assert 'Cell 3' in done.stdout
+
+
+def test_a_slider_set_in_a_loop_ends_at_its_last_value_and_floods_no_server(
+    explorer, monkeypatch
+):
+    sent = []
+    monkeypatch.setattr(
+        widgets.Widget,
+        '_send',
+        lambda self, message, buffers=None: sent.append((self, message['state'])),
+    )
+    box, slider = explorer.widgets['base_lr']
+    rates = np.linspace(0.5, 1.5, 500).tolist()
+
+    async def program():
+        start = time.perf_counter()
+        for rate in rates:
+            explorer.set(base_lr=rate)
+        seconds = time.perf_counter() - start
+        assert len(sent) < 500 * (seconds + 0.1)
+        await asyncio.sleep(0.3)  # the cell is done
+
+    asyncio.run(program())
+    last = {}
+    for widget, state in sent:
+        last.setdefault(widget, {}).update(state)
+    assert last[box]['value'] == repr(rates[-1])
+    assert last[slider]['value'] == slider.value
+    assert last[explorer.picture.lines]['value'] == explorer.svg

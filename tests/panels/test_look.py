@@ -128,3 +128,12 @@ def test_how_a_panel_looks_needs_numpy_alone():
     command = [sys.executable, '-c', code]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == '[]'
+
+
+def test_a_label_wider_than_its_axes_goes_on_in_the_next_row():
+    panel = Panel(
+        {'from 0.5, as the book prints it, twice': ([], []), 'b': ([], [])}, 'x', 'y'
+    )
+    entries, rows, columns = legend(panel, styles([panel]), width=200)
+    assert (rows, columns) == (3, 1)
+    assert max(len(line) for label, _ in entries for line in label.split('\n')) <= 21

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from d2l_ext import experiments
-from d2l_ext.panels import applied_panel, band_panels, range_panel
+from d2l_ext.panels import (
+    applied_panel,
+    band_panels,
+    range_panel,
+    recorded_panels,
+)
 from d2l_ext.plan import Plan
 from d2l_ext.plots import figure
 from d2l_ext.schedulers import (
@@ -15,6 +20,7 @@ from d2l_ext.schedulers import (
     SquareRootScheduler,
     warmup_cosine,
 )
+from d2l_ext.theory import consequence_panels
 from d2l_ext.training import History
 
 
@@ -138,3 +144,23 @@ def test_one_seed_has_no_band_and_late_epochs_can_be_shown_alone():
 def test_a_range_panel_needs_a_test():
     with pytest.raises(ValueError, match=r'tests must be one range test .* got \[\]'):
         range_panel([])
+
+
+def test_recorded_accuracies_fill_their_axis_and_failed_runs_are_marked():
+    learned = History({}, [1.0, 0.5], [0.8, 0.9], [0.7, 0.85])
+    failed = History({}, [2.3, 2.3], [0.1, 0.1], [0.1, 0.1])
+    _, accuracy = recorded_panels({'a': [learned, learned], 'b': [failed]})
+    assert accuracy.ylim == (0.6, 0.95)
+    assert accuracy.horizontals == {'1 of 3 end below': 0.6}
+    _, accuracy = recorded_panels({'a': [learned]})
+    assert accuracy.horizontals == {}
+    _, accuracy = recorded_panels({'b': [failed]})
+    assert (accuracy.ylim, accuracy.horizontals) == ((0, 1), {})
+
+
+def test_where_the_expected_loss_leaves_its_axis_is_marked():
+    _, loss = consequence_panels(lambda t: 9.69, num_epochs=30)
+    ((text, at),) = loss.verticals.items()
+    assert 'diverges' in text and 0 <= at < 3
+    _, loss = consequence_panels(lambda t: 0.5, num_epochs=30)
+    assert loss.verticals == {}

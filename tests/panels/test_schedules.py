@@ -8,7 +8,9 @@ from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     CosineScheduler,
     FactorScheduler,
+    MultiFactorScheduler,
     SquareRootScheduler,
+    WarmupScheduler,
     warmup_cosine,
 )
 
@@ -29,7 +31,7 @@ def test_a_plan_is_shown_as_its_scheduler_with_the_rest_of_it(run):
     ours, theirs = schedule_panel(plan), schedule_panel(plan.scheduler, *run)
     assert ours.plan is plan and theirs.plan == plan
     assert ours.note == theirs.note
-    for a, b in zip(ours.lines['SquareRootScheduler'], theirs.lines.popitem()[1]):
+    for a, b in zip(ours.lines['square root'], theirs.lines.popitem()[1]):
         np.testing.assert_array_equal(a, b)
 
 
@@ -66,3 +68,11 @@ def test_a_small_change_is_a_change():
     assert 'final rate' not in schedule_panel(tiny, 40).note
     rising = schedule_panel(lambda t: 0.5 + 1e-9 * (t == 7), 10).note
     assert 'peaks at 0.5 in epoch 7' in rising
+
+
+def test_a_legend_says_words_not_classes():
+    scheduler = WarmupScheduler(CosineScheduler(30, 0.5), 5)
+    assert [*schedule_panel(scheduler, 30).lines] == ['warmup + cosine']
+    assert [*schedule_panel(MultiFactorScheduler([5], 0.5), 30).lines] == [
+        'multi factor'
+    ]

@@ -42,14 +42,14 @@ def points(svg):
 
 
 def test_an_epoch_schedule_is_constant_within_each_epoch():
-    x, y = schedule_panel(FactorScheduler(0.5, base_lr=2.0), 3).lines['FactorScheduler']
+    x, y = schedule_panel(FactorScheduler(0.5, base_lr=2.0), 3).lines['factor']
     assert x.tolist() == [0, 1, 1, 2, 2, 3]
     assert y.tolist() == [2, 2, 1, 1, 0.5, 0.5]
 
 
 def test_the_books_cosine_is_over_at_the_left_edge_when_it_counts_updates():
     shown = schedule_panel(CosineScheduler(40, 0.5, 0.01), 40, per='update')
-    x, y = shown.lines['CosineScheduler']
+    x, y = shown.lines['cosine']
     assert x[-1] == 40
     assert x[y == 0.01][0] == pytest.approx(40 / 94)
     assert 'after 40 of 3760 updates (1.1 % of the run)' in shown.note

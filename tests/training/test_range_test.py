@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import random
+import re
 
 import numpy as np
 import pytest
@@ -211,3 +212,31 @@ def test_a_fall_after_the_breakdown_is_no_valley():
     losses = np.array([3.0, 2.5, 0.5, 9.0, 8.0, 7.0, 6.0, 5.0])
     test = RangeTest(10.0 ** np.arange(8), losses, 'finished')
     assert test.suggestions()['valley'] <= 100
+
+
+@pytest.mark.parametrize(
+    ('losses', 'status', 'doubt'),
+    [
+        ([2.3] * 50, 'finished', 'hardly falls between .* test higher rates'),
+        ([2.3, 9.0, 80.0], 'broke down', 'runs away from 1 on: test lower rates'),
+    ],
+)
+def test_a_loss_that_never_falls_suggests_nothing_and_the_panel_says_so(
+    losses, status, doubt
+):
+    test = RangeTest(np.logspace(0, 1, len(losses)), np.array(losses), status)
+    assert test.suggestions() == {}
+    assert re.search(doubt, test.doubt)
+    panel = range_panel([test])
+    assert 'no suggestion. 1 of 1 suggest nothing: the loss' in panel.note
+    assert panel.verticals == {}
+
+
+def test_the_rates_of_the_rules_are_marked_and_the_note_tells_the_length():
+    test = RangeTest(np.logspace(-3, 1, 100), np.linspace(2.3, 0.3, 100), 'finished')
+    panel = range_panel([test, test])
+    for rule, rate in test.suggestions().items():
+        assert panel.verticals[rule] == pytest.approx(np.log10(rate))
+    assert panel.note.endswith(
+        'A test of 100 updates: a longer one suggests lower rates.'
+    )

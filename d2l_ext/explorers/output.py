@@ -1,0 +1,74 @@
+"""What a notebook shows of a widget: while it lives itself, later its picture.
+
+A view of a widget that is gone is an error message, whatever else its output holds. So
+the picture has an output of its own, which is hidden as long as the widget is there.
+"""
+
+import os
+import sys
+
+import ipywidgets as widgets
+from IPython import get_ipython
+from IPython.display import display
+
+VIEW = 'application/vnd.jupyter.widget-view+json'
+LIVE, SAVED = 'd2l-live', 'd2l-saved'
+# three rows: this style, the widget, the picture; `:has` looks into a row
+STYLE = f"""<div class="{SAVED}"><style>
+.jp-OutputArea-child:has(.{SAVED}),
+.jp-OutputArea-child:has(.{SAVED}) + .jp-OutputArea-child:not(:has(.{LIVE})),
+.jp-OutputArea-child:has(.{LIVE}) + .jp-OutputArea-child,
+.output_container:has(.{LIVE}) + .output_container {{ display: none }}
+</style></div>"""
+# ipywidgets gives the handle of a slider no name, and a position for a value; the box
+# before it has both, its value a moment later than the handle moves
+NAMES = (
+    """<script>
+(() => {
+    const known = new WeakSet();
+    const name = (handle) => {
+        const field = handle.closest('.widget-slider')?.previousElementSibling;
+        const label = field?.querySelector('label');
+        const box = field?.querySelector('input, select');
+        if (!label || !box) return;
+        handle.setAttribute('aria-label', label.textContent);
+        handle.setAttribute('aria-valuetext', box.selectedOptions?.[0].text ?? box.value);
+        if (known.has(handle)) return;
+        known.add(handle);
+        new MutationObserver(() => {
+            name(handle);
+            for (const wait of [60, 200, 500]) setTimeout(name, wait, handle);
+        }).observe(handle, {attributeFilter: ['aria-valuenow']});
+    };
+    const all = () => document.querySelectorAll('.LIVE .noUi-handle').forEach(name);
+    for (const wait of [0, 500, 2000, 8000]) setTimeout(all, wait);
+    document.addEventListener('focusin', (event) => {
+        if (event.target.matches('.LIVE .noUi-handle')) name(event.target);
+    });
+})();
+</script>"""
+).replace('LIVE', LIVE)
+
+
+def display_live(view: widgets.DOMWidget, data: dict, metadata: dict) -> None:
+    """Display a widget, and its picture for where and when the widget is not there.
+
+    `data` and `metadata` are the picture's, as a `_repr_mimebundle_` returns them.
+    Raises NotImplementedError where a picture is all there can be, which asks IPython
+    for the `_repr_mimebundle_`: outside a kernel, or if D2L_EXT_STATIC is set.
+    """
+    kernel = getattr(get_ipython(), 'kernel', None)
+    if kernel is None or os.environ.get('D2L_EXT_STATIC'):
+        raise NotImplementedError
+    ids = {'version_major': 2, 'version_minor': 0, 'model_id': view.model_id}
+    if 'google.colab' in sys.modules:  # its rows are others, and none could be hidden
+        display({**data, VIEW: ids}, raw=True, metadata=metadata)
+        return
+    view.add_class(LIVE)
+    shown = {VIEW: ids}
+    # a program that runs notebooks takes no input; it would take the style for a change
+    if kernel.get_parent().get('content', {}).get('allow_stdin'):
+        display({'text/html': STYLE + NAMES}, raw=True)
+        shown['text/plain'] = data['text/plain'].partition('\n')[0]
+    display(shown, raw=True)
+    display(data, raw=True, metadata=metadata)

@@ -1,0 +1,139 @@
+"""A kernel that trains in a cell answers sliders meanwhile, and can be stopped."""
+
+import queue
+import statistics
+import time
+from functools import partial
+
+import pytest
+
+SETUP = """
+import time
+from d2l_ext.explorers import Explorer, Slider
+from d2l_ext.panels.schedules import schedule_panel
+from d2l_ext.training import History
+from d2l_ext.training.progress import watched
+
+def constant(lr):
+    if lr == 1:
+        time.sleep(1)
+    return schedule_panel(lambda t: lr, 3)
+
+def steps(on_epoch, on_update, queue=None):
+    history = History({'num_epochs': 9, 'batches_per_epoch': 999})
+    try:
+        for _ in range(UPDATES):
+            time.sleep(0.02)
+            history.lr.append(0.1)
+            yield history
+        history.status = 'finished'
+    except (GeneratorExit, KeyboardInterrupt):
+        history.status = 'stopped'
+        raise
+    yield history
+
+explorer = Explorer(constant, lr=Slider(0.0, 0.0, 1.0))
+box, slider = explorer.widgets['lr']
+print(slider.comm.comm_id, explorer.picture.lines.comm.comm_id)
+"""
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    manager = pytest.importorskip('jupyter_client.manager')
+    pytest.importorskip('ipywidgets')
+    monkeypatch.setenv('D2L_EXT_STATIC', '')
+    manager, client = manager.start_new_kernel(kernel_name='python3')
+    yield manager, client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def run(client, code):
+    """Run a cell to its end and return what it prints."""
+    printed = []
+
+    def hook(message):
+        printed.append(message['content'].get('text', ''))
+        assert message['msg_type'] != 'error', message['content']['traceback']
+
+    client.execute_interactive(code, timeout=60, output_hook=hook)
+    return ''.join(printed)
+
+
+def move(client, comm_id, position):
+    """Send what a page sends when a slider is moved; return the message's id."""
+    data = {'method': 'update', 'state': {'value': position}, 'buffer_paths': []}
+    content = {'comm_id': comm_id, 'data': data}
+    message = client.session.msg('comm_msg', content)
+    client.shell_channel.send(message)
+    return message['header']['msg_id']
+
+
+def answers(sent, message):
+    return message['parent_header'].get('msg_id') == sent
+
+
+def until(client, condition, timeout=10):
+    """Return the first message on iopub that `condition` is true of."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        try:
+            message = client.get_iopub_msg(timeout=end - time.monotonic())
+        except queue.Empty:
+            break
+        if condition(message):
+            return message
+    raise AssertionError('waited in vain')
+
+
+def test_a_slider_is_answered_while_a_cell_trains_and_cells_keep_their_order(kernel):
+    _, client = kernel
+    slider, lines = run(client, SETUP.replace('UPDATES', '150')).split()
+    cell = client.execute('history = watched(steps, True); values = [explorer.values]')
+    client.execute('values.append(history.status); slider.value = 7')
+    until(client, lambda message: message['msg_type'] == 'execute_input')
+    shown = until(client, lambda message: message['msg_type'] == 'display_data')
+    assert 'Epoch 1/9 runs' in shown['content']['data']['text/html']
+    waits = []
+    for position in range(20, 40):
+        start = time.perf_counter()
+        sent = move(client, slider, position)
+        until(
+            client,
+            lambda message: message['content'].get('comm_id') == lines,
+        )
+        waits.append(time.perf_counter() - start)
+        # without it the page would keep the next move to itself
+        idle = until(client, partial(answers, sent))
+        assert idle['content'] == {'execution_state': 'idle'}
+    done = until(
+        client, lambda message: message['content'].get('execution_state') == 'idle'
+    )
+    assert done['parent_header']['msg_id'] == cell
+    median = statistics.median(waits)
+    print(f'median from move to lines: {1000 * median:.0f} ms')
+    assert median < 0.1
+    assert run(client, 'print(values, box.value)') == (
+        "[{'lr': 0.39}, 'finished'] 0.07\n"
+    )
+
+
+@pytest.mark.parametrize('position', [9, 100])  # at 100 a handler takes its time
+def test_an_interrupt_still_ends_the_run_with_its_history(kernel, position):
+    manager, client = kernel
+    slider, _ = run(client, SETUP.replace('UPDATES', '10_000')).split()
+    client.execute('history = watched(steps)')
+    until(client, lambda message: message['msg_type'] == 'execute_input')
+    time.sleep(0.2)
+    for at in (1, 2, 3, position):
+        move(client, slider, at)
+    time.sleep(0.3)
+    manager.interrupt_kernel()
+    assert run(client, 'print(history.status, 0 < len(history.lr) < 1000)') == (
+        'stopped True\n'
+    )
+    # a kernel at rest survives one more
+    manager.interrupt_kernel()
+    time.sleep(0.2)
+    assert run(client, 'print(1)') == '1\n'
