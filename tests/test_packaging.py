@@ -26,7 +26,7 @@ EXTRAS = PROJECT['optional-dependencies']
 # The floors of the house. A room imports rooms of lower floors and its own files.
 FLOORS = (
     {'schedulers', 'install', 'jupyter'},
-    {'plan'},
+    {'families', 'plan'},
     {'data', 'check', 'exchange', 'panels'},
     {'theory'},
     {'plots'},

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from numbers import Real
 
+from d2l_ext.families import EpochScheduler, ProductScheduler
 from d2l_ext.schedulers import CyclicScheduler, LambdaScheduler, Scheduler
 
 # what the libraries call the length of a decay, and the rate at its end
@@ -16,7 +17,12 @@ FLOORS = 'final_lr', 'eta_min', 'target_lr', 'lr_min', 'min_lr'
 
 
 def children(scheduler):
-    """Yield each scheduler inside one, and when it begins and ends."""
+    """Yield each scheduler inside one, and when it begins and ends.
+
+    None of a product, whose factors are no rates, nor of what counts in another unit.
+    """
+    if isinstance(scheduler, EpochScheduler | ProductScheduler):
+        return
     inner = getattr(scheduler, 'scheduler', getattr(scheduler, 'lr_scheduler', None))
     if inner is not None:
         yield inner, warmup_of(scheduler), math.inf
@@ -139,7 +145,7 @@ def asked_as(scheduler):
 
 def peak_of(part):
     """Return the highest rate that a scheduler's arguments name, 0 if unknown."""
-    if is_lambda(part) or is_gluoncv(part):
+    if is_lambda(part) or is_gluoncv(part) or isinstance(part, ProductScheduler):
         return 0
     if hasattr(part, 'optimizer'):
         # timm's and Megatron's groups have it, too

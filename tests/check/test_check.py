@@ -6,6 +6,7 @@ import time
 import pytest
 
 from d2l_ext.check import check
+from d2l_ext.families import EpochScheduler, ProductScheduler, WarmupOverScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -995,3 +996,25 @@ def test_an_object_that_cannot_be_asked_gets_a_sentence():
     assert said.endswith('check its arguments for this run.')
     with pytest.raises(ZeroDivisionError):  # of a reader's function
         check(lambda t: 1 / t, 40)
+
+
+WARM = WarmupScheduler(ConstantScheduler(1.0), 470, 0.01)
+
+
+@pytest.mark.parametrize(
+    'scheduler',
+    [
+        EpochScheduler(CosineScheduler(40, 0.5, 0.01), 94),
+        WarmupScheduler(EpochScheduler(CosineScheduler(35, 0.5), 94), 470, 0.01),
+        ProductScheduler([WARM, CosineScheduler(3760, 0.5, 0.01)]),
+        WarmupOverScheduler(CosineScheduler(3760, 0.5, 0.01), 470, 0.01),
+    ],
+    ids=repr,
+)
+def test_factors_and_epochs_within_updates_are_no_doubt(scheduler):
+    assert check(scheduler, 40, 'update', 94) == []
+
+
+def test_a_count_of_epochs_in_updates_without_a_word_is_one():
+    (doubt,) = check(CosineScheduler(40, 0.5, 0.01), 40, 'update', 94)
+    assert 'count in epochs' in doubt
