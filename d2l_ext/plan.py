@@ -5,14 +5,17 @@ ends, belongs to the schedule as much as its shape does: the book's own fault is
 schedule drawn in epochs and consumed in updates. A `Plan` says both, once.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from d2l_ext.schedulers import PlateauScheduler, Scheduler
+
+if TYPE_CHECKING:
+    import numpy as np
 
 BATCHES_PER_EPOCH = 94  # of the mini set, 6,000 images, in minibatches of 64
 
@@ -83,6 +86,8 @@ class Plan:
                 f'{self.scheduler!r} follows the losses of a run and cannot be drawn '
                 'before it: draw the History of the run'
             )
+        import numpy as np  # reading recordings needs none of it
+
         # a slider waits for thousands of calls, and these t need no check
         rate = self._rate.lr if isinstance(self._rate, Scheduler) else self._rate
         times = range(self.length)

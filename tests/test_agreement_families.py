@@ -412,7 +412,15 @@ def library(theirs):
     return {'noam': 'torch', 'detectron2': 'fvcore'}.get(name, name)
 
 
-@pytest.mark.parametrize('case', CASES, ids=lambda c: f'{library(c[1])} {c[0]!r}'[:60])
+def named(case):
+    """Return a case as a parameter; what no extra installs is foreign."""
+    name = library(case[1])
+    here = name in ('mxnet', 'torch', 'keras', 'optax')
+    marks = () if here else pytest.mark.foreign(name)
+    return pytest.param(case, id=f'{name} {case[0]!r}'[:60], marks=marks)
+
+
+@pytest.mark.parametrize('case', map(named, CASES))
 def test_the_rates_are_those_of_the_library_that_has_the_family(case):
     if library(case[1]) == 'mxnet':
         finder.install()

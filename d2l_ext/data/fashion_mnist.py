@@ -1,5 +1,7 @@
 """Fashion-MNIST as NumPy arrays: a mini set that ships, the full set on demand."""
 
+from __future__ import annotations
+
 import hashlib
 import http.client
 import os
@@ -10,8 +12,11 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+
 
 LABELS = (
     't-shirt', 'trouser', 'pullover', 'dress', 'coat',
@@ -147,6 +152,8 @@ def cache_folder() -> Path:
 
 def _array(contents):
     """Images (n, 28, 28) or labels (n,) from an unpacked, verified idx file."""
+    import numpy as np  # the sizes of the sets are known without
+
     if contents[3] == 3:  # the number of axes; a header of 4 bytes for each follows
         return np.frombuffer(contents, np.uint8, offset=16).reshape(-1, 28, 28).copy()
     return np.frombuffer(contents, np.uint8, offset=8).astype(np.int32)

@@ -1,12 +1,15 @@
 """Minibatches of arrays that live on one device."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from d2l_ext.plan import whole_number
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Batches:
@@ -44,6 +47,8 @@ class Batches:
 
     def __iter__(self):
         if self.shuffle:
+            import numpy as np  # reading recordings needs none of it
+
             return self.shuffled(np.random.default_rng())
         return self._take(None)
 

@@ -1,14 +1,17 @@
 """What the training loop drives."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from d2l_ext.training.batches import passes
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Learner(ABC):
@@ -102,6 +105,7 @@ def xavier(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     a = sqrt(6 / (fan_in + fan_out)) with fan_in = shape[1] r, fan_out = shape[0] r
     and r the product of shape[2:]. Both backends begin from these same numbers.
 
+    >>> import numpy as np
     >>> xavier((120, 400), np.random.default_rng(0)).shape
     (120, 400)
 

@@ -220,7 +220,8 @@ def test_the_table_needs_no_framework_and_no_second():
     code = (
         'import sys, time; start = time.process_time();'
         'from d2l_ext.experiments.__main__ import main; main(["table"]);'
-        'heavy = {"mxnet", "torch", "matplotlib", "joblib", "scipy", "tqdm", "filelock"};'
+        'heavy = {"mxnet", "torch", "matplotlib", "joblib", "scipy", "tqdm", "filelock",'
+        '"numpy"};'
         'assert not heavy & set(sys.modules);'
         'print(time.process_time() - start)'
     )
