@@ -47,7 +47,8 @@ class Plan:
                 f'scheduler must be a function of t, such as one of '
                 f'd2l_ext.schedulers, got {self.scheduler!r}'
             )
-        known_unit(self.per)
+        if self.per not in ('epoch', 'update'):
+            raise ValueError(f"per must be 'epoch' or 'update', got {self.per!r}")
         for name in 'num_epochs', 'batches_per_epoch':
             object.__setattr__(self, name, whole_number(name, getattr(self, name)))
 
@@ -166,19 +167,6 @@ def rate_at(
             'it must be finite and >= 0'
         )
     return lr
-
-
-def known_unit(per: str) -> str:
-    """Return `per`, the unit that a schedule counts in.
-
-    Raises ValueError unless it is 'epoch' or 'update'.
-
-    >>> known_unit('epoch')
-    'epoch'
-    """
-    if per not in ('epoch', 'update'):
-        raise ValueError(f"per must be 'epoch' or 'update', got {per!r}")
-    return per
 
 
 def whole_number(name: str, value: Any, at_least: int = 1) -> int:

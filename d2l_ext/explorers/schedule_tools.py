@@ -60,9 +60,9 @@ class ScheduleTools:
         self._fill()
 
     def _open(self) -> None:
+        self._fill()  # before it is seen: a page shows nothing empty meanwhile
         shown = {NOTHING: (), TEXT: (self._text,), STEPS: (self._steps.view,)}
         self._opened.children = shown.get(self._choice.value, (self._code,))
-        self._fill()
 
     def _fill(self) -> None:
         if self._choice.value == TEXT:

@@ -1,6 +1,6 @@
 """How a run goes, whatever the framework: its recipe, its loop and its history."""
 
-from d2l_ext.plan import known_unit, whole_number
+from d2l_ext.plan import whole_number
 from d2l_ext.training.history import History
 from d2l_ext.training.learner import xavier
 from d2l_ext.training.recipe import Recipe
@@ -8,7 +8,6 @@ from d2l_ext.training.recipe import Recipe
 __all__ = [
     'History',
     'Recipe',
-    'known_unit',
     'whole_number',
     'xavier',
 ]

@@ -6,11 +6,12 @@ import json
 import math
 
 from d2l_ext.data import SIZES
-from d2l_ext.plan import Plan, known_unit, whole_number
+from d2l_ext.plan import Plan, whole_number
 from d2l_ext.schedulers import Scheduler
 
 PRINTED = 'square_root', 'factor', 'multi_factor', 'cosine', 'warmup_cosine'
 CHOICES = {
+    'per': ('epoch', 'update'),
     'subset': tuple(SIZES),
     'printed': ('', *PRINTED),
     'net': ('lenet', 'plain'),
@@ -49,7 +50,6 @@ class Recipe:
                     f'{name} must be one of {", ".join(map(repr, choices))}, '
                     f'got {getattr(self, name)!r}'
                 )
-        known_unit(self.per)
         for name in 'num_epochs', 'batch_size':
             object.__setattr__(self, name, whole_number(name, getattr(self, name)))
         if not self.printed and not isinstance(self.scheduler, Scheduler):
