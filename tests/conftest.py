@@ -29,6 +29,7 @@ SLOW_FILES = {
     'test_finder.py',
     'test_hand.py',
     'test_mxnet.py',
+    'test_pins.py',
     'test_range_test.py',
     'test_record.py',
     'test_replicas.py',

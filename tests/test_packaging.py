@@ -4,6 +4,7 @@ import ast
 import fnmatch
 import graphlib
 import importlib.metadata
+import itertools
 import os
 import re
 import runpy
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -318,18 +320,48 @@ def test_every_test_that_is_marked_by_name_is_there():
     assert marks['SLOW_FILES'] - {path.name for path in paths} == set()
 
 
-def pins():
-    """Return {name: requirement} of constraints.txt."""
+# What the markers of constraints.txt may ask for: Pythons, and machines
+PYTHONS = '3.11', '3.12', '3.13', '3.14', '3.15'
+MACHINES = [
+    {'sys_platform': 'linux', 'os_name': 'posix', 'platform_machine': 'x86_64'},
+    {'sys_platform': 'linux', 'os_name': 'posix', 'platform_machine': 'aarch64'},
+    {'sys_platform': 'darwin', 'os_name': 'posix', 'platform_machine': 'x86_64'},
+    {'sys_platform': 'darwin', 'os_name': 'posix', 'platform_machine': 'arm64'},
+    {'sys_platform': 'win32', 'os_name': 'nt', 'platform_machine': 'AMD64'},
+]
+ENVIRONMENTS = [
+    machine | {'python_version': python, 'python_full_version': f'{python}.0'}
+    for python in PYTHONS
+    for machine in MACHINES
+]
+
+
+def pins(environment=None):
+    """Return {name: requirement} of constraints.txt in an environment: here, or there."""
     lines = (ROOT / 'constraints.txt').read_text().splitlines()
-    pinned = [Requirement(line) for line in lines if line and not line.startswith('#')]
+    every = [Requirement(line) for line in lines if line and not line.startswith('#')]
+    pinned = [p for p in every if not p.marker or p.marker.evaluate(environment)]
     assert len({p.name for p in pinned}) == len(pinned), 'two versions of a package'
+    several = {name for name, n in Counter(p.name for p in every).items() if n > 1}
+    assert several <= {p.name for p in pinned}, 'no version of a package'
     return {canonicalize_name(pin.name): pin for pin in pinned}
 
 
-@pytest.mark.parametrize('extra', ['', *EXTRAS])
-def test_constraints_fit_every_extra(extra):
-    pinned = pins()
-    for line in EXTRAS[extra] if extra else PROJECT['dependencies']:
+def test_the_pythons_are_those_that_the_project_names():
+    trove = 'Programming Language :: Python :: '
+    named = {c.removeprefix(trove) for c in PROJECT['classifiers'] if trove in c}
+    assert named - {'3 :: Only'} == set(PYTHONS)
+    wanted = Requirement(f'python{PROJECT["requires-python"]}').specifier
+    assert [python for python in PYTHONS if not wanted.contains(python)] == []
+    assert not wanted.contains('3.10')
+    readme = (ROOT / 'README.md').read_text('utf-8')
+    assert f'Python {PYTHONS[0]} to {PYTHONS[-1]}' in readme
+
+
+@pytest.mark.parametrize('environment', ENVIRONMENTS, ids=lambda e: '-'.join(e.values()))
+def test_constraints_fit_every_extra(environment):
+    pinned = pins(environment)
+    for line in itertools.chain(PROJECT['dependencies'], *EXTRAS.values()):
         wanted = Requirement(line)
         version = str(pinned[canonicalize_name(wanted.name)].specifier)
         assert version.startswith('=='), line
