@@ -17,7 +17,7 @@
 # make test-matrix PYTHONS='python3.11 /path/to/python3.13'
 
 PYTHON = python3
-PYTHONS = python3.11 python3.12 python3.13
+PYTHONS = python3.11 python3.12 python3.13 python3.14 python3.15
 CONDA = conda
 ARGS =
 # every public module: d2l_ext.plan d2l_ext.panels.panel ...

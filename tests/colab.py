@@ -19,7 +19,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import nbformat
-from matrix import version
+from matrix import python_of, version
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / '.venv-colab'
@@ -44,9 +44,10 @@ OURS = ('d2l_ext', 'mxnet', 'd2l')
 
 def environment(python):
     """Make Colab's environment where it is not yet made; return its Python."""
-    own = FOLDER / version(python) / 'bin' / 'python'
+    environment = FOLDER / version(python)
+    own = python_of(environment)
     if not own.exists():
-        subprocess.run([python, '-m', 'venv', own.parents[1]], check=True)
+        subprocess.run([python, '-m', 'venv', environment], check=True)
     subprocess.run([own, '-m', 'pip', 'install', '--quiet', *VERSIONS], check=True)
     return own
 

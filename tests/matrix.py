@@ -5,11 +5,12 @@
 Makes an environment for each pair under .venv-matrix, runs `matrix_cell.py` in it,
 and prints a Markdown table. The first pair, Python 3.11 with the NumPy that the book
 pins, is what the others are compared with. A Python that is not here is left out, and
-said so; a difference is an error.
+so is a NumPy that has no wheel for it, and said so; a difference is an error.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,11 +18,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / '.venv-matrix'
-PYTHONS = ('python3.11', 'python3.12', 'python3.13')
+PYTHONS = ('python3.11', 'python3.12', 'python3.13', 'python3.14', 'python3.15')
 
 BOOKS, COLABS, NEWEST = '==1.23.5', '==2.1.3', ''
 # The first NumPy that came as a wheel for it
-OLDEST = {'3.11': '==1.23.2', '3.12': '==1.26.0', '3.13': '==2.1.0'}
+OLDEST = {
+    '3.11': '==1.23.2',
+    '3.12': '==1.26.0',
+    '3.13': '==2.1.0',
+    '3.14': '==2.3.2',
+}
 MXNET = 'mxnet==1.9.1'
 
 
@@ -52,16 +58,40 @@ def pairs(found):
     return books[:1] + cells
 
 
+def python_of(environment):
+    """Return the Python of a virtual environment, which Windows puts elsewhere."""
+    here = 'Scripts/python.exe' if os.name == 'nt' else 'bin/python'
+    return environment / here
+
+
+class NoWheel(Exception):
+    """There is no wheel of a package for a Python."""
+
+
+def install(own, *arguments):
+    """Let this Python's pip install into the environment of the Python `own`."""
+    pip = [sys.executable, '-m', 'pip', '--python', own, 'install', '--quiet']
+    run = subprocess.run(
+        [*pip, *arguments], stderr=subprocess.PIPE, text=True, check=False
+    )
+    missing = re.search(r'No matching distribution found for (\S+)', run.stderr)
+    if run.returncode and missing:
+        raise NoWheel(f'{missing[1]} has no wheel')
+    print(run.stderr, end='', file=sys.stderr)
+    run.check_returncode()
+
+
 def run(python, name, numpy):
-    """Return what `matrix_cell.py` prints in an environment with this NumPy."""
+    """Return what `matrix_cell.py` prints in an environment with this NumPy.
+
+    Raises NoWheel where NumPy or MXNet has no wheel for this Python and machine.
+    """
     folder = FOLDER / f'{name}-numpy{numpy.replace("==", "-") or "-newest"}'
-    own = folder / 'bin' / 'python'
+    own = python_of(folder)
     if not own.exists():
         subprocess.run([python, '-m', 'venv', '--without-pip', folder], check=True)
-    pip = [sys.executable, '-m', 'pip', '--python', own, 'install', '--quiet']
-    wheels = '--only-binary=:all:'
-    subprocess.run([*pip, '--upgrade', wheels, f'numpy{numpy}', 'requests'], check=True)
-    subprocess.run([*pip, '--no-deps', MXNET], check=True)
+    install(own, '--upgrade', '--only-binary=:all:', f'numpy{numpy}', 'requests')
+    install(own, '--no-deps', MXNET)
     cell = subprocess.run(
         [own, '-s', ROOT / 'tests' / 'matrix_cell.py'],
         env={**os.environ, 'PYTHONPATH': str(ROOT)},
@@ -91,11 +121,15 @@ def main(pythons):
     found = {python: name for python, name in versions.items() if name}
     if not found:
         sys.exit(f'none of {", ".join(versions)} runs here: name one that does')
-    failed, reference = [], None
+    failed, left_out, reference = [], [], None
     print('| Python | NumPy | parameters of LeNet | values equal |')
     print('|---|---|---|---|')
     for python, name, numpy in pairs(found):
-        cell = run(python, name, numpy)
+        try:
+            cell = run(python, name, numpy)
+        except NoWheel as error:
+            left_out.append(f'{error} for Python {name}')
+            continue
         if cell is None:
             failed.append(f'Python {name} with numpy{numpy}: see its error above')
             continue
@@ -104,8 +138,9 @@ def main(pythons):
         print(line, flush=True)
         if different:
             failed.append(f'Python {name} with numpy{numpy}: {", ".join(different)}')
-    for python in set(versions) - set(found):
-        print(f'\n{python} is not here: left out', flush=True)
+    left_out += [f'{python} is not here' for python in versions if python not in found]
+    for why in left_out:
+        print(f'\n{why}: left out', flush=True)
     if failed:
         sys.exit('\n'.join(['\nNot as in the first row:', *failed]))
 
