@@ -189,7 +189,9 @@ def _offline(files: dict[str, bytes]) -> bytes:
 
 def _script() -> bytes:
     """Return the modules of a page as one classic script, which opens from a disk too."""
-    text = ''.join((STATIC / f'{name}.js').read_text() for name in ('draw', 'page'))
+    text = ''.join(
+        (STATIC / f'{name}.js').read_text('utf-8') for name in ('draw', 'page')
+    )
     text = re.sub(r'^import .*\n', '', text, flags=re.MULTILINE)
     text = re.sub(r'^export ', '', text, flags=re.MULTILINE)
     return f'(() => {{\n{text}}})();\n'.encode()

@@ -53,8 +53,10 @@ SLOW = {
     'test_the_pages_of_the_package_need_no_framework',
     'test_the_papers_toy_is_sampled_within_the_error_of_a_thousand_chains',
     'test_the_recorded_answers_are_pytorchs',
+    'test_the_suite_needs_no_module_of_unix',
     'test_the_wheel_carries_modules_and_data',
     'test_torch_asked_and_trained',
+    'test_types_are_right_where_the_library_differs',
     'test_what_has_no_torch_is_skipped_and_nothing_else',
     'test_without_pytorch_it_reads_on_from_the_recorded_answers',
 }

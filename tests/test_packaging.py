@@ -281,6 +281,10 @@ cli(sys.argv[1:])
 """
 
 
+needs_make = pytest.mark.skipif(shutil.which('make') is None, reason='needs make')
+
+
+@needs_make
 def test_the_pages_of_the_package_need_no_framework(tmp_path):
     pytest.importorskip('pdoc')
     asked = subprocess.run(
@@ -358,7 +362,9 @@ def test_the_pythons_are_those_that_the_project_names():
     assert f'Python {PYTHONS[0]} to {PYTHONS[-1]}' in readme
 
 
-@pytest.mark.parametrize('environment', ENVIRONMENTS, ids=lambda e: '-'.join(e.values()))
+@pytest.mark.parametrize(
+    'environment', ENVIRONMENTS, ids=lambda e: '-'.join(e.values())
+)
 def test_constraints_fit_every_extra(environment):
     pinned = pins(environment)
     for line in itertools.chain(PROJECT['dependencies'], *EXTRAS.values()):
@@ -399,6 +405,7 @@ def test_the_conda_environment_is_the_same_set():
     assert Requirement(f'python{PROJECT["requires-python"]}').specifier.contains(python)
 
 
+@needs_make
 @pytest.mark.parametrize('there', [False, True])
 def test_make_conda_makes_the_environment_once_and_runs_the_installer(tmp_path, there):
     conda, log = tmp_path / 'conda', tmp_path / 'log'

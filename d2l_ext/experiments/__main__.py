@@ -10,6 +10,7 @@ A run that is on disk is not run again. Only `record` and `verify` need a framew
 """
 
 import argparse
+import io
 import sys
 
 from d2l_ext.experiments import record, store
@@ -134,4 +135,6 @@ def _recipes(backend):
 
 
 if __name__ == '__main__':
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding='utf-8')  # a pipe on Windows has no sign ∞
     sys.exit(main())

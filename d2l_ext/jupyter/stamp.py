@@ -65,7 +65,11 @@ def badged(text: str, address: tuple[str, str] | None, branch: str, path: str) -
 def git(root: Path, *arguments: str) -> str:
     """Return what `git` prints in the folder `root`, or nothing where it fails."""
     run = subprocess.run(
-        ['git', *arguments], cwd=root, capture_output=True, text=True, check=False
+        ['git', *arguments],
+        cwd=root,
+        capture_output=True,
+        encoding='utf-8',
+        check=False,
     )
     return run.stdout.strip()
 

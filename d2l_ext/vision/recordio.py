@@ -94,7 +94,10 @@ def write(path, images, suffix='.png'):
     index = path.with_suffix('.idx')
     parts = {final: pathlib.Path(f'{final}.part') for final in (path, index)}
     try:
-        with open(parts[path], 'wb') as out, open(parts[index], 'w') as places:
+        with (
+            open(parts[path], 'wb') as out,
+            open(parts[index], 'w', encoding='utf-8') as places,
+        ):
             for count, (image, label) in enumerate(images, 1):
                 data = image if isinstance(image, bytes) else _packed(image, suffix)
                 places.write(f'{count - 1}\t{out.tell()}\n')
@@ -122,7 +125,7 @@ class Records:
         self.path = os.fspath(path)
         index = pathlib.Path(path).with_suffix('.idx')
         try:
-            lines = index.read_text().split('\n')
+            lines = index.read_text('utf-8').split('\n')
             self.places = np.array([int(line.split()[1]) for line in lines if line])
         except (FileNotFoundError, IndexError, ValueError) as error:
             raise ValueError(
