@@ -5,6 +5,7 @@ import fnmatch
 import graphlib
 import importlib.metadata
 import itertools
+import json
 import os
 import re
 import runpy
@@ -450,13 +451,23 @@ def test_the_wheel_carries_modules_and_data(tmp_path):
 def texts():
     """Yield the text files of the repository, not what programs leave among them."""
     left = {'__pycache__', '.ipynb_checkpoints', 'node_modules', '.parts', 'build'}
-    folders = '.ci', '.github', 'benchmarks', 'd2l_ext', 'findings', 'notebooks'
-    for folder in (*folders, 'site', 'tests'):
+    hidden = '.ci', '.devcontainer', '.github'
+    folders = (
+        'benchmarks',
+        'binder',
+        'd2l_ext',
+        'findings',
+        'notebooks',
+        'site',
+        'tests',
+    )
+    for folder in (*hidden, *folders):
         for path in sorted((ROOT / folder).rglob('*')):
             if path.is_file() and not left.intersection(path.parts):
                 yield path
-    yield from (ROOT / name for name in ('Makefile', 'LICENSE', 'pyproject.toml'))
-    for pattern in ('*.md', '*.txt', '*.yml', '.*.yaml'):
+    for name in ('Dockerfile', 'Makefile', 'LICENSE', 'pyproject.toml'):
+        yield ROOT / name
+    for pattern in ('*.md', '*.txt', '*.yml', '.*.yaml', '.git[ai]*'):
         yield from sorted(ROOT.glob(pattern))
 
 
@@ -475,3 +486,36 @@ def test_no_registry_and_no_machine_is_named():
         for match in UNWANTED.finditer(path.read_bytes())
     }
     assert unwanted == set()
+
+
+def test_the_doors_lead_to_the_same_room():
+    container = json.loads((ROOT / '.devcontainer' / 'devcontainer.json').read_text())
+    dockerfile = (ROOT / 'Dockerfile').read_text()
+    build = container['build']
+    at = ROOT / '.devcontainer'
+    assert (at / build['dockerfile']).resolve() == ROOT / 'Dockerfile'
+    assert (at / build['context']).resolve() == ROOT
+    assert f' AS {build["target"]}\n' in dockerfile
+    # the image has what its steps name, in what the steps before have left there
+    copied = re.findall(r'^COPY \S+ (.*) \S+$', dockerfile, re.MULTILINE)
+    there = {name for names in copied for name in names.split()}
+    assert {'pyproject.toml', 'constraints.txt', 'd2l_ext', 'notebooks'} <= there
+    assert all((ROOT / name).exists() for name in there)
+    assert {PROJECT['readme'], *PROJECT['license-files']} <= there
+    after = dockerfile.partition('USER 1000')[2]
+    assert 'CMD ["python", "-m", "d2l_ext", "lab", ' in after
+    assert 'USER' not in after
+    pythons = re.findall(r'python[:-](3\.\d+)', dockerfile)
+    pythons += re.findall(r'python-(.*)', (ROOT / 'binder' / 'runtime.txt').read_text())
+    assert len(pythons) == 2 and set(pythons) <= set(PYTHONS)
+    assert os.access(ROOT / 'binder' / 'postBuild', os.X_OK) or os.name == 'nt'
+
+
+def test_what_uv_lifts_is_what_mxnet_pins():
+    tool = tomllib.loads((ROOT / 'pyproject.toml').read_text())['tool']['uv']
+    lifted = {Requirement(line).name for line in tool['override-dependencies']}
+    try:
+        pinned = importlib.metadata.requires('mxnet') or ()
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip('needs MXNet')
+    assert lifted == {Requirement(line).name for line in pinned}
