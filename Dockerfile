@@ -22,4 +22,5 @@ COPY --chown=1000:1000 notebooks notebooks
 ENV PIP_NO_CACHE_DIR=1
 RUN python -m d2l_ext setup lab
 EXPOSE 8888
-CMD ["python", "-m", "d2l_ext", "lab", "--no-browser", "--ip=0.0.0.0", "--port=8888"]
+CMD ["python", "-m", "d2l_ext", "lab", "--no-browser", "--ip=0.0.0.0", "--port=8888", \
+    "--LabApp.default_url=/lab/tree/00_index.ipynb"]
