@@ -8,6 +8,7 @@ from typing import Any
 from d2l_ext.exchange._functions import Called, levels, number, of
 from d2l_ext.exchange.formula import (
     KERAS,
+    asks_python,
     call,
     choices,
     function,
@@ -46,6 +47,9 @@ def keras(plan: Plan) -> str:
     elif per == 'epoch':
         text = function('def schedule(t):', stretches(scheduler, n, rests, steps))
         asked = 'schedule'
+    elif asks_python(scheduler):
+        text = _table(scheduler, n)
+        first += 'from keras import ops\n'
     else:
         body = choices(stretches(scheduler, n, rests, steps), KERAS, 'ops.where')
         text = f"""
@@ -75,6 +79,27 @@ callback = keras.callbacks.LearningRateScheduler({asked})
 rates = []  # one for each update
 for epoch in range({num_epochs}):
     rates += [callback.schedule(epoch)] * {batches}"""
+
+
+def _table(scheduler, n):
+    """Return a schedule that looks up what Python says: JAX asks with traced counts."""
+    text = function('def rate(t):', stretches(scheduler, n, rests, steps))
+    return f"""
+{text}
+
+
+# JAX cannot trace ordinary Python, which is asked once for each update before the run;
+# after it the last rate goes on
+RATES = [float(rate(t)) for t in range({n})]
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        rates = ops.convert_to_tensor(RATES, keras.config.floatx())
+        return ops.take(rates, ops.minimum(ops.cast(step, 'int32'), {n - 1}))
+
+
+schedule = Schedule()"""
 
 
 def _keras_class(s, n):

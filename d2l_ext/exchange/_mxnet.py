@@ -28,29 +28,32 @@ from d2l_ext.schedulers import (
 
 def mxnet(plan: Plan) -> str:
     """Return code for MXNet, with a trainer that really steps."""
-    scheduler, per, n = plan.scheduler, plan.per, plan.length
-    num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
-    text, first = _class(plain(scheduler), n), ''
-    if text:
-        unseen = ', so that the first step of a warmup is not seen'
-        note = f'# MXNet counts from 1{unseen * ("warmup_steps" in text)}'
-        text = f'{note}\nscheduler = {text}\n'
-    else:
-        head = (
-            'def scheduler(num_update):\n    t = num_update - 1  # MXNet counts from 1'
-        )
-        text = function(head, stretches(scheduler, n, rests, steps))
-        text = (
-            f'\n# No class of MXNet gives these rates: the formula itself\n{text}\n\n'
-        )
-        first = 'import math\n\n' * ('math.' in text)
+    text = _class(plain(plan.scheduler), plan.length)
+    if not text:
+        return program(plan, *by_formula(plan, 'MXNet'))
+    unseen = ', so that the first step of a warmup is not seen'
+    note = f'# MXNet counts from 1{unseen * ("warmup_steps" in text)}'
+    return program(plan, f'{note}\nscheduler = {text}\n')
+
+
+def by_formula(plan: Plan, library: str) -> tuple[str, str]:
+    """Return code of a function that MXNet asks, and what it imports."""
+    head = 'def scheduler(num_update):\n    t = num_update - 1  # MXNet counts from 1'
+    pieces = stretches(plan.scheduler, plan.length + 1, rests, steps)
+    text = function(head, pieces)
+    note = f'# No class of {library} gives these rates: the formula itself'
+    return f'\n{note}\n{text}\n\n', 'import math\n\n' * ('math.' in text)
+
+
+def program(plan: Plan, text: str, first: str = '', imported: str = '') -> str:
+    """Return a loop of MXNet's with the rates of a scheduler that `text` builds."""
     trainer = "'sgd', {'lr_scheduler': scheduler}"
     setting = ''
-    if per == 'epoch':
+    if plan.per == 'epoch':
         trainer = "'sgd'"
         setting = '\n    trainer.set_learning_rate(scheduler(epoch + 1))'
     names = ', lr_scheduler' * ('lr_scheduler.' in text)
-    return f"""{first}from mxnet import autograd, gluon{names}, np, npx
+    return f"""{first}{imported}from mxnet import autograd, gluon{names}, np, npx
 
 npx.set_np()
 {text}
@@ -59,8 +62,8 @@ net.initialize()
 trainer = gluon.Trainer(net.collect_params(), {trainer})
 
 rates = []  # one for each update
-for epoch in range({num_epochs}):{setting}
-    for batch in range({batches}):
+for epoch in range({plan.num_epochs}):{setting}
+    for batch in range({plan.batches_per_epoch}):
         with autograd.record():
             loss = net(np.ones((1, 1)))
         loss.backward()

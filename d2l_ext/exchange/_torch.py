@@ -1,6 +1,7 @@
 """A schedule as code for PyTorch, which sets the rate of an optimizer."""
 
 import math
+import re
 from typing import Any
 
 from d2l_ext.exchange import _transformers
@@ -44,38 +45,73 @@ from d2l_ext.schedulers import (
 
 def torch(plan: Plan) -> str:
     """Return code for PyTorch."""
-    scheduler, per, n = plan.scheduler, plan.per, plan.length
-    num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
-    text, base_lr = _torch_class(scheduler, n)
+    text, base_lr = _torch_class(plan.scheduler, plan.length)
     if not text:
-        text = function('def rate(t):', stretches(scheduler, n, rests, steps))
-        text = f"""# No classes of PyTorch give these rates: the formula, times a base rate of 1
-{text}
+        note = '# No classes of PyTorch give these rates: the formula'
+        return program(plan, *by_formula(plan, note))
+    text = f'scheduler = {text}'
+    if 'lambda t: t /' in text or 'lambda t: min(' in text:
+        note = '# LinearLR cannot start at 0: its start_factor must be above it\n'
+        text = note + text
+    return program(plan, _end(plan, text) + text, base_lr)
+
+
+def by_formula(plan: Plan, note: str) -> tuple[str, float]:
+    """Return code of a `LambdaLR` with the formula of a plan, and its base rate of 1."""
+    # one count longer: what ends with the run comes to rest in its formula
+    pieces = stretches(plan.scheduler, plan.length + 1, rests, steps)
+    if re.search(r'multiplier=(?!1[,)])', repr(plan.scheduler)):
+        note = f'# The cycles of {plan.length} {plan.per}s, and no more\n{note}'
+    text = f"""{note}, times a base rate of 1
+{function('def rate(t):', pieces)}
 
 
 scheduler = lr_scheduler.LambdaLR(optimizer, rate)"""
-        base_lr = 1.0
-    else:
-        text = f'scheduler = {text}'
-    if 'lambda t: t /' in text:
-        text = (
-            '# LinearLR cannot start at 0: its start_factor must be above it\n' + text
-        )
+    return text, 1.0
+
+
+def program(
+    plan: Plan,
+    text: str,
+    base_lr: float,
+    imported: str = 'from torch.optim import lr_scheduler',
+    step: str = 'scheduler.step()',
+) -> str:
+    """Return a loop of PyTorch's with the rates of a scheduler that `text` builds."""
     first = 'import math\n\n' * ('math.' in text)
-    after_batch = '\n        scheduler.step()' * (per == 'update')
-    after_epoch = '\n    scheduler.step()' * (per == 'epoch')
+    after_batch = after_epoch = ''
+    if plan.per == 'update':
+        after_batch = f'\n        {step}'
+    else:
+        after_epoch = f'\n    {step}'
     return f"""{first}import torch
-from torch.optim import lr_scheduler
+{imported}
 
 net = torch.nn.Linear(1, 1)
 optimizer = torch.optim.SGD(net.parameters(), lr={base_lr})
 {text}
 
 rates = []  # one for each update
-for epoch in range({num_epochs}):
-    for batch in range({batches}):
+for epoch in range({plan.num_epochs}):
+    for batch in range({plan.batches_per_epoch}):
         rates.append(optimizer.param_groups[0]['lr'])
         optimizer.step()  # after loss.backward(){after_batch}{after_epoch}"""
+
+
+def _end(plan: Plan, text: str) -> str:
+    """Return a comment where training on, past the planned end, is another schedule."""
+    scheduler, n = plan.scheduler, plan.length
+    start, last = stretches(scheduler, n, rests)[-1]
+    if 'OneCycleLR' in text:
+        return f'# OneCycleLR raises an error in {plan.per} {n} and after\n'
+    if isinstance(last, CosineScheduler) and 'CosineAnnealingLR(' in text:
+        end = whole(start + last.max_update)
+        return f'# CosineAnnealingLR rises again after {plan.per} {end}\n'
+    if isinstance(last, FactorScheduler) and last.stop_factor_lr > 0:
+        floor = last.stop_factor_lr
+        if last.factor ** (10 * n / last.step) * last.base_lr < floor:
+            return f'# StepLR has no floor: training on, it goes below {floor}\n'
+    return ''
 
 
 def _torch_class(scheduler, n):
@@ -116,14 +152,17 @@ def _torch_piece(s, base_lr, n):
     if isinstance(s, ConstantScheduler):
         if s.base_lr == base_lr:
             return call_of('ConstantLR', 'factor=1.0')
-        return call_of('ConstantLR', f'factor={share(s.base_lr)}', f'total_iters={n}')
+        return call_of(
+            'ConstantLR', f'factor={share(s.base_lr)}', "total_iters=float('inf')"
+        )
     if not length:
         return ''
     if isinstance(s, PolyScheduler) and s.pwr == 1 and s.base_lr > 0:
         factors = f'start_factor={share(s.base_lr)}', f'end_factor={share(s.final_lr)}'
         return call_of('LinearLR', *factors, f'total_iters={length}')
     if isinstance(s, PolyScheduler) and s.pwr == 1 and s.final_lr == base_lr:
-        return call_of('LambdaLR', f'lambda t: t / {length}')
+        share_of = f't / {length}' if length < n else f'min(t / {length}, 1.0)'
+        return call_of('LambdaLR', f'lambda t: {share_of}')
     if s.base_lr != base_lr:
         return ''
     if isinstance(s, PolyScheduler) and s.final_lr == 0:

@@ -5,6 +5,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from d2l_ext.exchange import _torch
+from d2l_ext.exchange.formula import call, plain, whole
+from d2l_ext.families import CooldownScheduler, InversePowerScheduler
+from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -15,6 +19,86 @@ from d2l_ext.schedulers import (
     SequentialScheduler,
     WarmupScheduler,
 )
+
+
+def transformers(plan: Plan) -> str:
+    """Return code for transformers: a name for `get_scheduler`, or the formula."""
+    s = plain(plan.scheduler)
+    steps: int | None = 0
+    begin_lr = None
+    if isinstance(s, WarmupScheduler):
+        steps, begin_lr = whole(s.warmup_steps), s.warmup_begin_lr
+        begin_lr = begin_lr if s.warmup_mode == 'linear' else -1
+        s = plain(s.scheduler)
+    named = None
+    if steps is not None and s.base_lr > 0:
+        named = _named(s, steps, begin_lr, plan.length)
+    if named is None:
+        note = """# No name of transformers' gives these rates, but its Trainer takes any scheduler,
+# Trainer(..., optimizers=(optimizer, scheduler)): the formula"""
+        return _torch.program(plan, *_torch.by_formula(plan, note))
+    name, length, more = named
+    arguments = [f'{name!r}', 'optimizer', f'num_warmup_steps={steps}']
+    arguments.append(f'num_training_steps={length}')
+    if more:
+        pairs = ', '.join(f'{key!r}: {value!r}' for key, value in more.items())
+        arguments.append(f'scheduler_specific_kwargs={{{pairs}}}')
+    text = f'scheduler = {call("get_scheduler", *arguments)}'
+    if name in ('cosine', 'cosine_with_min_lr'):
+        text = f'# {name} rises again after {plan.per} {length}\n{text}'
+    imported = 'from transformers import get_scheduler'
+    return _torch.program(plan, text, s.base_lr, imported)
+
+
+def _named(
+    s: Scheduler, steps: int, begin_lr: float | None, n: int
+) -> tuple[str, int, dict[str, Any]] | None:
+    """Return the name of a schedule after a ramp, its length and its settings."""
+    settings: dict[str, Any] = {}
+    from_0 = begin_lr in (None, 0)
+    if isinstance(s, ConstantScheduler):
+        return ('constant_with_warmup', n, settings) if from_0 else None
+    if isinstance(s, InversePowerScheduler) and (s.pwr, s.stop_lr) == (0.5, 0):
+        settings = {'timescale': s.time_scale}
+        return ('inverse_sqrt', n, settings) if from_0 else None
+    if isinstance(s, CosineRestartsScheduler) and (s.multiplier, s.decay) == (1, 1):
+        cycles = max(math.ceil((n - steps) / s.period), 1)
+        length = whole(steps + cycles * s.period)
+        if not length or s.final_lr or not from_0:
+            return None
+        return 'cosine_with_restarts', length, {'num_cycles': cycles}
+    stable, decay = 0, s  # type: int, Any
+    if isinstance(s, SequentialScheduler) and len(s.schedulers) == 2:
+        first, decay = map(plain, s.schedulers)
+        if not isinstance(first, ConstantScheduler) or first.base_lr != decay.base_lr:
+            return None
+        stable = whole(s.boundaries[0]) or -1
+    length = whole(getattr(decay, 'max_update', 0.5))
+    if not length or stable < 0:
+        return None
+    low, high, pwr = decay.final_lr, decay.base_lr, getattr(decay, 'pwr', None)
+    total = steps + stable + length
+    if isinstance(decay, PolyScheduler) and not stable and from_0:
+        if (pwr, low) == (1, 0):
+            return 'linear', total, {}
+        if low < high:
+            return 'polynomial', total, {'lr_end': low, 'power': pwr}
+    if isinstance(decay, CosineScheduler) and not stable and from_0:
+        if length >= n - steps and low == 0:
+            return 'cosine', total, {}
+        if length >= n - steps:
+            return 'cosine_with_min_lr', total, {'min_lr': low}
+    kinds = [
+        (PolyScheduler, 1, 'linear'),
+        (CosineScheduler, None, 'cosine'),
+        (CooldownScheduler, 0.5, '1-sqrt'),
+    ]
+    shape = [name for kind, p, name in kinds if isinstance(decay, kind) and pwr == p]
+    if shape and low <= high and begin_lr in (None, low):
+        settings = {'num_decay_steps': length, 'decay_type': shape[0]}
+        settings |= {'min_lr_ratio': low / high} if low else {}
+        return 'warmup_stable_decay', total, settings
+    return None
 
 
 def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str | None]:
