@@ -6,6 +6,7 @@ from typing import Any
 
 from d2l_ext.exchange import _torch
 from d2l_ext.exchange._functions import Cycles, Power, later, number, of
+from d2l_ext.exchange._torch_loop import by_formula
 from d2l_ext.exchange.formula import call, listed, plain, rests, steps, stretches, whole
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
@@ -75,7 +76,7 @@ def ignite(plan: Plan) -> str:
         base_lr = plan.scheduler.base_lr
     else:
         note = "# No classes of ignite give these rates: PyTorch's, with the formula"
-        text, base_lr = _torch.by_formula(plan, note)
+        text, base_lr = by_formula(plan, note)
         text = text.replace('scheduler = lr_', 'scheduler = LRScheduler(lr_') + ')'
         note, first = '', 'from torch.optim import lr_scheduler\n'
     names = {

@@ -5,7 +5,7 @@ import math
 import textwrap
 from typing import Any
 
-from d2l_ext.exchange._functions import Called, levels, number, of
+from d2l_ext.exchange._functions import Called, levels, number, of, powers
 from d2l_ext.exchange.formula import (
     KERAS,
     asks_python,
@@ -20,7 +20,7 @@ from d2l_ext.exchange.formula import (
     warm_cosine,
     whole,
 )
-from d2l_ext.families import InversePowerScheduler
+from d2l_ext.families import EpochScheduler, InversePowerScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -225,7 +225,14 @@ def _read_exponential(s: dict[str, Any]) -> Scheduler:
     rate, length = s['decay_rate'], s['decay_steps']
     if not s['staircase']:  # the same at every whole count
         rate, length = rate ** (1 / length), 1
-    return FactorScheduler(rate, 0, s['initial_learning_rate'], length)
+    return powers(rate, s['initial_learning_rate'], length)
+
+
+def _read_inverse(s: dict[str, Any]) -> Scheduler:
+    rate, length, lr = s['decay_rate'], s['decay_steps'], s['initial_learning_rate']
+    if s['staircase']:
+        return EpochScheduler(InversePowerScheduler(1 / rate, lr, 1), length)
+    return InversePowerScheduler(length / rate, lr, 1)
 
 
 def _read_piecewise(s: dict[str, Any]) -> Scheduler:
@@ -263,6 +270,7 @@ def _read_restarts(s: dict[str, Any]) -> Scheduler:
 
 _READ = {
     'ExponentialDecay': _read_exponential,
+    'InverseTimeDecay': _read_inverse,
     'PiecewiseConstantDecay': _read_piecewise,
     'PolynomialDecay': _read_polynomial,
     'CosineDecay': _read_cosine,

@@ -13,6 +13,7 @@ from d2l_ext.exchange.formula import (
     stretches,
     whole,
 )
+from d2l_ext.families import WarmupOverScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -200,17 +201,26 @@ def _after(obj: Any, decay: Scheduler) -> Scheduler:
 def _over(obj: Any, decay: Scheduler) -> Scheduler:
     """Return a decay that the warmup hides; it counts from the first update itself."""
     hidden = obj.warmup_steps - 1
-    return _warm(obj, later(decay, hidden)) if hidden > 0 else decay
+    if hidden <= 0:
+        return decay
+    if decay(0) == obj.warmup_final_lr >= _begin(obj):
+        mode = obj.warmup_mode
+        return WarmupOverScheduler(decay, hidden, _begin(obj), mode)
+    return _warm(obj, later(decay, hidden))
+
+
+def _begin(obj: Any) -> float:
+    """Return the rate of the first update; the first step is never asked for."""
+    begin_lr, peak = obj.warmup_begin_lr, obj.warmup_final_lr
+    if obj.warmup_mode == 'linear':
+        begin_lr += (peak - begin_lr) / obj.warmup_steps
+    return 0 if abs(begin_lr) < 1e-15 * peak else begin_lr
 
 
 def _warm(obj: Any, decay: Scheduler) -> Scheduler:
-    steps, begin_lr, peak = obj.warmup_steps, obj.warmup_begin_lr, obj.warmup_final_lr
+    steps, begin_lr, peak = obj.warmup_steps, _begin(obj), obj.warmup_final_lr
     if steps <= 1:
         return decay
-    if obj.warmup_mode == 'linear':
-        begin_lr += (peak - begin_lr) / steps  # the first step is never asked for
-        if abs(begin_lr) < 1e-15 * peak:
-            begin_lr = 0
     if decay(0) == peak:
         return WarmupScheduler(decay, steps - 1, begin_lr, obj.warmup_mode)
     ramp: Scheduler = ConstantScheduler(begin_lr)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from d2l_ext.exchange._functions import Called, later, levels, number, of
+from d2l_ext.exchange._functions import Called, later, levels, number, of, powers
 from d2l_ext.exchange.formula import (
     JAX,
     asks_python,
@@ -205,13 +205,11 @@ def _exponential(settings: dict[str, Any], first: float) -> Scheduler | None:
     rate, length = number(settings['decay_rate']), settings['transition_steps']
     end = settings['end_value']
     end = 0 if end is None else number(end)
-    if rate >= 1:
-        return None
-    if end >= first:
+    if rate <= 1 and end >= first:
         return ConstantScheduler(end)
     if not settings['staircase']:  # the same at every whole count
         rate, length = rate ** (1 / length), 1
-    decay = FactorScheduler(rate, end, first, length)
+    decay = powers(rate, first, length, end)
     return _delayed(decay, settings['transition_begin'])
 
 

@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from d2l_ext.exchange import _torch
 from d2l_ext.exchange._functions import later, levels, number, of
+from d2l_ext.exchange._torch_loop import program
 from d2l_ext.exchange.formula import (
     call,
     function,
@@ -17,7 +17,7 @@ from d2l_ext.exchange.formula import (
     stretches,
     whole,
 )
-from d2l_ext.families import CooldownScheduler, WarmupOverScheduler
+from d2l_ext.families import CooldownScheduler, WarmupOverScheduler, cosine_cycles
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -70,7 +70,7 @@ def _program(plan: Plan, text: str, base_lr: float) -> str:
     step = 'schedule.step(epoch + 1)'
     if plan.per == 'update':
         step = 'schedule.step_update(len(rates))'
-    return _torch.program(plan, text, base_lr, 'from timm import scheduler', step)
+    return program(plan, text, base_lr, 'from timm import scheduler', step)
 
 
 def _by_formula(plan: Plan) -> str:
@@ -230,6 +230,8 @@ def _warm(obj: Any, decay: Scheduler, lr: float, scale: float) -> Scheduler:
     if not steps:
         return decay
     if not getattr(obj, 'warmup_prefix', True):
+        if decay(0) == peak:
+            return WarmupOverScheduler(decay, steps, begin_lr)
         decay = later(decay, steps)
     if begin_lr <= peak == decay(0):
         return WarmupScheduler(decay, steps, begin_lr)
@@ -267,18 +269,20 @@ def _read_cosine(obj: Any, lr: float, scale: float) -> Scheduler | None:
     decay: Scheduler = CosineScheduler(length, top, low)
     if obj.cycle_limit > 1:
         # its cycles shrink the rate, ours the height over final_lr
-        if obj.cycle_mul != 1 or (low and obj.cycle_decay != 1):
+        if low and obj.cycle_decay != 1:
             return None
-        cycles = CosineRestartsScheduler(length, top, low, 1, obj.cycle_decay)
-        end = length * obj.cycle_limit
-        decay = SequentialScheduler([cycles, ConstantScheduler(low)], [end])
+        more = obj.cycle_mul, obj.cycle_decay
+        decay = cosine_cycles(obj.cycle_limit, length, top, low, *more)
     return _warm(obj, decay, lr, scale)
 
 
 def _read_poly(obj: Any, lr: float, scale: float) -> Scheduler | None:
-    if obj.k_decay != 1 or obj.cycle_limit > 1:
+    k, power, low, top = obj.k_decay, obj.power, obj.lr_min * scale, lr * scale
+    if (k != 1 and power != 1) or obj.cycle_limit > 1:
         return None
-    decay = PolyScheduler(obj.t_initial, lr * scale, obj.power, obj.lr_min * scale)
+    decay: Scheduler = PolyScheduler(obj.t_initial, top, power, low)
+    if k != 1:
+        decay = CooldownScheduler(obj.t_initial, top, k, low)
     return _warm(obj, decay, lr, scale)
 
 
@@ -291,6 +295,9 @@ def _read_stable(obj: Any, lr: float, scale: float) -> Scheduler | None:
         decay = PolyScheduler(length, top, 1, low)
     elif obj.decay_fn == 'cosine':
         decay = CosineScheduler(length, top, low)
+    elif obj.decay_fn in ('1-sqrt', 'power'):
+        pwr = 0.5 if obj.decay_fn == '1-sqrt' else obj.decay_power
+        decay = CooldownScheduler(length, top, pwr, low)
     else:
         return None
     if obj.t_initial > length:

@@ -1,31 +1,29 @@
 """A schedule as code for PyTorch, which sets the rate of an optimizer."""
 
 import math
-import re
 from typing import Any
 
 from d2l_ext.exchange import _transformers
 from d2l_ext.exchange._functions import (
     Cycles,
     Power,
-    Product,
     RunningProduct,
     later,
     levels,
     number,
+    powers,
 )
+from d2l_ext.exchange._torch_loop import by_formula, program
 from d2l_ext.exchange.formula import (
     call,
-    function,
     listed,
     plain,
     reaches_floor,
     rests,
-    steps,
     stretches,
     whole,
 )
-from d2l_ext.families import TriangularScheduler
+from d2l_ext.families import ProductScheduler, TriangularScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -54,48 +52,6 @@ def torch(plan: Plan) -> str:
         note = '# LinearLR cannot start at 0: its start_factor must be above it\n'
         text = note + text
     return program(plan, _end(plan, text) + text, base_lr)
-
-
-def by_formula(plan: Plan, note: str) -> tuple[str, float]:
-    """Return code of a `LambdaLR` with the formula of a plan, and its base rate of 1."""
-    # one count longer: what ends with the run comes to rest in its formula
-    pieces = stretches(plan.scheduler, plan.length + 1, rests, steps)
-    if re.search(r'multiplier=(?!1[,)])', repr(plan.scheduler)):
-        note = f'# The cycles of {plan.length} {plan.per}s, and no more\n{note}'
-    text = f"""{note}, times a base rate of 1
-{function('def rate(t):', pieces)}
-
-
-scheduler = lr_scheduler.LambdaLR(optimizer, rate)"""
-    return text, 1.0
-
-
-def program(
-    plan: Plan,
-    text: str,
-    base_lr: float,
-    imported: str = 'from torch.optim import lr_scheduler',
-    step: str = 'scheduler.step()',
-) -> str:
-    """Return a loop of PyTorch's with the rates of a scheduler that `text` builds."""
-    first = 'import math\n\n' * ('math.' in text)
-    after_batch = after_epoch = ''
-    if plan.per == 'update':
-        after_batch = f'\n        {step}'
-    else:
-        after_epoch = f'\n    {step}'
-    return f"""{first}import torch
-{imported}
-
-net = torch.nn.Linear(1, 1)
-optimizer = torch.optim.SGD(net.parameters(), lr={base_lr})
-{text}
-
-rates = []  # one for each update
-for epoch in range({plan.num_epochs}):
-    for batch in range({plan.batches_per_epoch}):
-        rates.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()  # after loss.backward(){after_batch}{after_epoch}"""
 
 
 def _end(plan: Plan, text: str) -> str:
@@ -327,14 +283,14 @@ def _read_multi_step(obj: Any, lr: float) -> Scheduler:
     counts = [obj.milestones[t] for t in times]
     if times and times[0] == 0:
         lr, times, counts = lr * obj.gamma ** counts[0], times[1:], counts[1:]
-    if all(count == 1 for count in counts):
+    if all(count == 1 for count in counts) and obj.gamma <= 1:
         return MultiFactorScheduler(times, obj.gamma, lr)
     passed = [sum(counts[:i]) for i in range(len(counts) + 1)]
     return levels(times, [lr * obj.gamma**count for count in passed])
 
 
 def _read_constant(obj: Any, lr: float) -> Scheduler:
-    if obj.total_iters <= 0 or obj.factor == 1:
+    if obj.total_iters <= 0 or obj.factor == 1 or obj.total_iters == math.inf:
         return ConstantScheduler(lr * obj.factor)
     if obj.factor == 0:  # it divides by 0 when it is over
         return ConstantScheduler(0)
@@ -372,13 +328,15 @@ def _read_cyclic(obj: Any, lr: float, group: int) -> Scheduler:
     scale: Any = obj._scale_fn_custom
     per_cycle = obj.scale_mode == 'cycle'
     if scale is None:
-        if obj.mode == 'exp_range':
-            scale = Power(obj.gamma, 0)
-        else:
-            factor = 0.5 if obj.mode == 'triangular2' else 1
-            if up == down and lr <= top:
+        factor = 0.5 if obj.mode == 'triangular2' else 1
+        by_update = obj.mode == 'exp_range'
+        if by_update and 0 < obj.gamma <= 1 and lr <= top:
+            return TriangularScheduler(lr, top, up, down, obj.gamma, 'update')
+        if not by_update and lr <= top:
+            if up == down:
                 return CyclicScheduler(lr, top, up, 'triangular', factor)
-            scale = Power(factor)
+            return TriangularScheduler(lr, top, up, down, factor)
+        scale = Power(obj.gamma, 0) if by_update else Power(factor)
     return LambdaScheduler(Cycles(lr, top, up, down, scale, per_cycle), 1.0)
 
 
@@ -430,6 +388,7 @@ def _read_plateau(obj: Any, group: int, base_lr: float | None) -> Scheduler:
         stop_factor_lr=number(obj.min_lrs[group]),
         mode=obj.mode,
         threshold_mode=obj.threshold_mode,
+        eps=obj.eps,
     )
 
 
@@ -483,16 +442,16 @@ def _read_chained(obj: Any, group: int) -> Scheduler:
                 'the rate but sets it, and what the others did is lost: chain only '
                 + ', '.join(sorted(_MULTIPLY))
             )
-    factors = tuple(_read(part, group, lr=1.0) for part in parts)
-    return LambdaScheduler(Product(factors), number(parts[0].base_lrs[group]))
+    first = _read(parts[0], group, lr=number(parts[0].base_lrs[group]))
+    return ProductScheduler([first, *(_read(p, group, lr=1.0) for p in parts[1:])])
 
 
 def _read_step(obj: Any, lr: float) -> Scheduler:
-    return FactorScheduler(obj.gamma, 0, lr, obj.step_size)
+    return powers(obj.gamma, lr, obj.step_size)
 
 
 def _read_exponential(obj: Any, lr: float) -> Scheduler:
-    return FactorScheduler(obj.gamma, 0, lr, 1)
+    return powers(obj.gamma, lr, 1)
 
 
 def _read_restarts(obj: Any, lr: float) -> Scheduler:

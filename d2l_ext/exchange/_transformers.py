@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from d2l_ext.exchange import _torch
+from d2l_ext.exchange._torch_loop import by_formula, program
 from d2l_ext.exchange.formula import call, plain, whole
 from d2l_ext.families import CooldownScheduler, InversePowerScheduler
 from d2l_ext.plan import Plan
@@ -36,7 +36,7 @@ def transformers(plan: Plan) -> str:
     if named is None:
         note = """# No name of transformers' gives these rates, but its Trainer takes any scheduler,
 # Trainer(..., optimizers=(optimizer, scheduler)): the formula"""
-        return _torch.program(plan, *_torch.by_formula(plan, note))
+        return program(plan, *by_formula(plan, note))
     name, length, more = named
     arguments = [f'{name!r}', 'optimizer', f'num_warmup_steps={steps}']
     arguments.append(f'num_training_steps={length}')
@@ -47,7 +47,7 @@ def transformers(plan: Plan) -> str:
     if name in ('cosine', 'cosine_with_min_lr'):
         text = f'# {name} rises again after {plan.per} {length}\n{text}'
     imported = 'from transformers import get_scheduler'
-    return _torch.program(plan, text, s.base_lr, imported)
+    return program(plan, text, s.base_lr, imported)
 
 
 def _named(
@@ -152,6 +152,8 @@ def _class(name: str, settings: Mapping[str, Any], lr: float) -> Scheduler | Non
         return _warm(ConstantScheduler(lr), warmup)
     if name == '_get_wsd_scheduler_lambda':
         return _stable(settings, lr)
+    if name == '_get_inverse_sqrt_schedule_lr_lambda':
+        return _warm(InversePowerScheduler(settings['timescale'], lr), warmup)
     if 'num_training_steps' not in settings:
         return None
     length = max(1, settings['num_training_steps'] - warmup)
@@ -197,11 +199,14 @@ def named(
         'cosine_with_restarts': (
             '_get_cosine_with_hard_restarts_schedule_with_warmup_lr_lambda'
         ),
+        'inverse_sqrt': '_get_inverse_sqrt_schedule_lr_lambda',
         'polynomial': '_get_polynomial_decay_schedule_with_warmup_lr_lambda',
         'warmup_stable_decay': '_get_wsd_scheduler_lambda',
     }
     if name == 'cosine_with_restarts':
         settings.setdefault('num_cycles', 1)
+    if name == 'inverse_sqrt':
+        settings = {'timescale': warmup or 10_000, **settings}
     if name == 'polynomial':
         settings = {'lr_end': 1e-7, 'power': 1.0, **settings}
     if name == 'cosine_with_min_lr' and settings.get('min_lr') is not None:
@@ -236,6 +241,7 @@ def _stable(settings: Mapping[str, Any], lr: float) -> Scheduler | None:
     kinds: dict[str, Scheduler] = {
         'linear': PolyScheduler(decay, lr, 1, low),
         'cosine': CosineScheduler(decay, lr, low),
+        '1-sqrt': CooldownScheduler(decay, lr, 0.5, low),
     }
     scheduler = kinds.get(settings['decay_type'])
     if scheduler and stable > 0:

@@ -51,6 +51,7 @@ def code(
     >>> print(code(CosineScheduler(40, 0.5, 0.01), 'torch', 40).split('\\n\\n')[1])
     net = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+    # CosineAnnealingLR rises again after epoch 40
     scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=40, eta_min=0.01)
 
     Raises ValueError for an unknown library, for what is not of `d2l_ext.schedulers`

@@ -1,9 +1,7 @@
 """The versions of the libraries with which what is written and read here was run."""
 
-from d2l_ext import __version__
-
 VERSIONS = {
-    'd2l_ext': __version__,
+    'd2l_ext': '0.1.0',
     'mxnet': '1.9.1',
     'torch': '2.13.0',
     'optax': '0.2.8',

@@ -48,7 +48,6 @@ from d2l_ext.schedulers import (
     warmup_stable_decay,
 )
 
-
 os.environ.setdefault('KERAS_BACKEND', 'torch')
 
 
