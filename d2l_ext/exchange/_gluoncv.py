@@ -24,7 +24,13 @@ def gluoncv(plan: Plan) -> str:
 
 
 def _gluoncv_class(s, n):
-    pieces = stretches(s, n, rests)
+    pieces = stretches(s, n)
+    ends = [start for start, _ in pieces[1:]]
+    if any(
+        getattr(simple, 'max_update', n) < end - start
+        for (start, simple), end in zip(pieces, ends)
+    ):
+        pieces = stretches(s, n, rests)
     if len(pieces) == 1:
         return _part(s, n, ', offset=1')
     calls, starts = [], [start for start, _ in pieces]

@@ -231,14 +231,14 @@ def _warm(obj: Any, decay: Scheduler) -> Scheduler:
 
 def _read_gluoncv(obj: Any) -> Scheduler:
     if type(obj).__name__ == 'LRScheduler':
-        return later(_gluoncv_part(obj), 1 - obj.offset)
+        return _gluoncv_first(obj)
     parts: list[Scheduler] = []
     times: list[float] = []
     for part in obj.schedulers:
         if part.niters <= 0 or part.offset + part.niters <= 1:
             continue  # over before the first update
         if not parts:
-            parts.append(later(_gluoncv_part(part), 1 - part.offset))
+            parts.append(_gluoncv_first(part))
         else:
             parts.append(_gluoncv_part(part))
             times.append(part.offset - 1)
@@ -249,6 +249,17 @@ def _read_gluoncv(obj: Any) -> Scheduler:
         parts.append(ConstantScheduler(parts[-1](last - begun)))
         times.append(last)
     return SequentialScheduler(parts, times) if times else parts[0]
+
+
+def _gluoncv_first(part: Any) -> Scheduler:
+    """Return the part that the first update sees, which asks with the count 1."""
+    seen, length = 1 - part.offset, part.niters - 1
+    if part.mode != 'linear' or not 0 < seen < length:
+        return later(_gluoncv_part(part), seen)
+    # before that count its rate may be below 0
+    lr = part.base_lr + (part.target_lr - part.base_lr) * seen / length
+    lr = 0 if abs(lr) < 1e-15 * abs(part.target_lr) else lr
+    return PolyScheduler(length - seen, lr, 1, part.target_lr)
 
 
 def _gluoncv_part(part: Any) -> Scheduler:

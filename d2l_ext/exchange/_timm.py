@@ -200,7 +200,9 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
             found = reader(obj, lr, scale) if reader else None
         except ValueError:  # a setting that our classes do not take
             found = None
-        first = obj.warmup_lr_init if obj.warmup_t else lr
+        first = obj.warmup_lr_init if getattr(obj, 'warmup_t', 0) else lr
+        if not type(obj).__module__.startswith('timm.'):
+            first = number(twin._get_lr(0)[i])  # as `code` writes it
         schedulers.append(found or of(Rate(twin, first, scale, i)))
     return schedulers, 'epoch' if obj.t_in_epochs else 'update'
 
