@@ -118,12 +118,28 @@ def lr_scheduler(
     """Return `scheduler` as a `LambdaLR` that sets the rate of `optimizer`.
 
     The first update gets scheduler(0). t counts calls of `step()`, or epochs of
-    `batches_per_epoch` calls where that is given. The optimizer's own rate is replaced.
+    `batches_per_epoch` calls where that is given. The rate of the first parameter group
+    is replaced; other groups keep their ratio to it. A rate that is a tensor stays one.
+    Raises ValueError where the first group's rate is 0 and another's is not.
     """
     n = whole_number('batches_per_epoch', batches_per_epoch)
-    for group in optimizer.param_groups:
-        # the factor that LambdaLR multiplies by, whatever another scheduler left there
-        group['lr'] = group['initial_lr'] = 1.0
+    rates = [
+        # not what another scheduler left there
+        float(group.get('initial_lr', group['lr']))
+        for group in optimizer.param_groups
+    ]
+    if rates[0] == 0 and any(rates):
+        raise ValueError(
+            f'the rate of the first parameter group must be above 0, as the others keep '
+            f'their ratio to it, got {rates!r}'
+        )
+    for group, rate in zip(optimizer.param_groups, rates):
+        # the factor that LambdaLR multiplies by
+        group['initial_lr'] = rate / rates[0] if rates[0] else 1.0
+        if isinstance(group['lr'], torch.Tensor):
+            group['lr'].fill_(group['initial_lr'])
+        else:
+            group['lr'] = group['initial_lr']
     return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: scheduler(t // n))
 
 

@@ -40,12 +40,15 @@ SLOW_FILES = {
 # Tests of two seconds and more on two cores
 SLOW = {
     'test_a_broken_formula_turns_the_notebooks_red',
+    'test_a_notebooks_functions_are_defined_in_the_code',
     'test_a_run_is_the_same_with_probes_in_it',
     'test_a_walk_raises_nothing_and_shows_no_error',
     'test_at_a_constant_rate_the_same_measure_sees_the_minibatchs_heat',
     'test_keras_plateau_is_keras',
     'test_mini_is_drawn_from_the_full_set',
     'test_mxnet_asked_and_trained',
+    'test_one_wrong_convention_is_noticed',
+    'test_ordinary_python_is_looked_up_where_jax_traces',
     'test_sharpness_is_the_eigenvalue_of_the_full_hessian_of_a_deeper_net',
     'test_strict_nbval_takes_a_live_run_for_a_static_one_and_sees_a_change',
     'test_the_code_gives_the_rates_of_every_update',
@@ -54,6 +57,7 @@ SLOW = {
     'test_the_papers_toy_is_sampled_within_the_error_of_a_thousand_chains',
     'test_the_recorded_answers_are_pytorchs',
     'test_the_suite_needs_no_module_of_unix',
+    'test_the_table_is_true',
     'test_the_wheel_carries_modules_and_data',
     'test_torch_asked_and_trained',
     'test_types_are_right_where_the_library_differs',

@@ -357,6 +357,27 @@ def test_the_adapter_gives_the_first_update_the_first_rate(n):
         d2l.lr_scheduler(optimizer, scheduler, 0)
 
 
+def test_the_adapter_keeps_the_ratio_of_the_groups_and_a_tensor():
+    scheduler = CosineScheduler(4, 0.3, 0.01)
+    rate = torch.tensor(0.1)
+    groups = [{'params': [torch.zeros(1)], 'lr': lr} for lr in (rate, 0.01, 0.0)]
+    optimizer = torch.optim.SGD(groups)
+    for _ in range(2):  # a second adapter finds the same ratios
+        adapter, lrs = d2l.lr_scheduler(optimizer, scheduler), []
+        for _ in range(5):
+            lrs.append([float(group['lr']) for group in optimizer.param_groups])
+            optimizer.step()
+            adapter.step()
+        assert optimizer.param_groups[0]['lr'] is rate
+        for t, (first, second, third) in enumerate(lrs):
+            assert first == pytest.approx(scheduler(t), rel=1e-6)
+            assert second == pytest.approx(scheduler(t) / 10, rel=1e-6)
+            assert third == 0
+    groups = [{'params': [torch.zeros(1)], 'lr': lr} for lr in (0.0, 0.1)]
+    with pytest.raises(ValueError, match=r'first parameter group must be above 0'):
+        d2l.lr_scheduler(torch.optim.SGD(groups), scheduler)
+
+
 def test_a_scheduler_that_counts_for_itself_is_refused():
     made = model()
     theirs = torch.optim.lr_scheduler.StepLR(made[1], 1)

@@ -5,6 +5,7 @@ import math
 import warnings
 
 from d2l_ext.check.parts import asked_as, is_mxnet, leaves, name_of, parts_of, plain
+from d2l_ext.families import TriangularScheduler
 from d2l_ext.plan import rate_at
 from d2l_ext.schedulers import (
     CosineRestartsScheduler,
@@ -14,7 +15,7 @@ from d2l_ext.schedulers import (
 )
 
 EARLY = 0.05  # over in this share of a run: its lengths were meant for another run
-CYCLES = CyclicScheduler, CosineRestartsScheduler
+CYCLES = CyclicScheduler, CosineRestartsScheduler, TriangularScheduler
 
 
 class Refused(Exception):

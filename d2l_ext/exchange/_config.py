@@ -10,7 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from d2l_ext.exchange import _mmengine, _timm, _transformers
-from d2l_ext.exchange._functions import Cycles, Power, later, number, of
+from d2l_ext.exchange._functions import later, number, of
+from d2l_ext.families import (
+    InversePowerScheduler,
+    LogWarmupScheduler,
+    TriangularScheduler,
+)
 from d2l_ext.plan import Plan, plan_of, whole_number
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -250,6 +255,7 @@ def _read_timm(
         'power': s.decay_rate,
         'stable_fn': 'constant',
         'decay_fn': s.lr_decay_fn or '1-sqrt',
+        'decay_power': 0.5,
     }
     if s.sched == 'constant':
         settings |= {'decay_t': 1, 'decay_rate': 1}
@@ -271,45 +277,23 @@ def _read_timm(
 
 
 @dataclass(frozen=True)
-class LogRamp:
-    """From begin_lr to end_lr with the logarithm of the count, in `steps`.
-
-    begin_lr + (end_lr - begin_lr) log(t + 1) / log(steps)
-
-    >>> LogRamp(0.0, 0.5, steps=100)(9)
-    0.25
-
-    Source: DeepSpeed's `WarmupLR`, whose default it is.
-    """
-
-    begin_lr: float
-    end_lr: float
-    steps: float
-
-    def __call__(self, t: float) -> float:
-        height = math.log(t + 1) / math.log(self.steps)
-        return self.begin_lr + (self.end_lr - self.begin_lr) * height
-
-
-@dataclass(frozen=True)
 class Line:
-    """base_lr (1 + rate x)^power with x = t / step, or its floor.
+    """base_lr (1 + rate x) with x = t / step, or its floor.
 
     >>> Line(0.1, 2, 10, whole=False)(5)
     0.2
 
-    Source: DeepSpeed's `LRRangeTest`, and with power -1 the decay of its `OneCycle`.
+    Source: DeepSpeed's `LRRangeTest`.
     """
 
     base_lr: float
     rate: float
     step: float
     whole: bool
-    power: int = 1
 
     def __call__(self, t: float) -> float:
         x = t // self.step if self.whole else t / self.step
-        return self.base_lr * (1 + self.rate * x) ** self.power
+        return self.base_lr * (1 + self.rate * x)
 
 
 def _read_deepspeed(
@@ -350,7 +334,9 @@ def _ramp(
 ) -> Scheduler:
     steps = max(2, params.get('warmup_num_steps', 1000))
     if params.get('warmup_type', 'log') != 'linear':
-        return SequentialScheduler([of(LogRamp(low, high, steps)), rest], [steps])
+        if not isinstance(rest, ConstantScheduler):
+            rest = SequentialScheduler([ConstantScheduler(high), rest], [1])
+        return LogWarmupScheduler(rest, steps - 1, low)
     if rest(0) == high and low <= high:
         return WarmupScheduler(rest, steps, low)
     return SequentialScheduler([PolyScheduler(steps, low, 1, high), rest], [steps])
@@ -392,11 +378,11 @@ def _one_cycle(params: Params, lr: float | None, base_lr: float | None) -> Sched
     )
     if any(stairs):
         raise ValueError(f'stair counts must be 0 to be read, got {stairs}')
-    cycle = of(Cycles(low, high, up, down, Power(1)))
+    cycle = TriangularScheduler(low, high, up, down)
     rest: Scheduler = ConstantScheduler(low)
     rate, step = params.get('decay_lr_rate', 0), params.get('decay_step_size', 0)
     if rate and step:
-        rest = of(Line(low, rate, step, False, -1))
+        rest = InversePowerScheduler(step / rate, low, 1)
     return SequentialScheduler([cycle, rest], [up + down])
 
 

@@ -4,11 +4,11 @@ Each is called with t and returns a rate, or a factor of one. They compare by va
 that two schedules read from two equal objects are equal.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from d2l_ext.families import GrowthScheduler
 from d2l_ext.schedulers import (
     ConstantScheduler,
     FactorScheduler,
@@ -19,11 +19,14 @@ from d2l_ext.schedulers import (
     SequentialScheduler,
 )
 
+HIGHEST = 1e300  # of a rate that grows without end
+
 
 @dataclass(frozen=True)
 class Called:
     """function(t) as a float, for functions that answer with an array.
 
+    >>> import math
     >>> Called(math.sqrt)(4)
     2.0
     """
@@ -47,22 +50,6 @@ class Shifted:
 
     def __call__(self, t: float) -> float:
         return self.scheduler(t + self.by)
-
-
-@dataclass(frozen=True)
-class Product:
-    """The product of what several schedulers say at t.
-
-    >>> Product((ConstantScheduler(0.5), PolyScheduler(10, 1.0, 1)))(5)
-    0.25
-
-    Source: PyTorch's `ChainedScheduler`.
-    """
-
-    schedulers: tuple[Scheduler, ...]
-
-    def __call__(self, t: float) -> float:
-        return math.prod(scheduler(t) for scheduler in self.schedulers)
 
 
 @dataclass(frozen=True)
@@ -163,6 +150,17 @@ def later(scheduler: Scheduler, by: float) -> Scheduler:
         parts = [ConstantScheduler(s(by)), later(s, (past + 1) * s.step)]
         return SequentialScheduler(parts, [s.step - rest])
     return of(Shifted(s, by))
+
+
+def powers(factor: float, lr: float, step: float, stop_lr: float = 0) -> Scheduler:
+    """Return lr factor^floor(t / step), which falls or grows; `stop_lr` is its end.
+
+    >>> powers(2, 0.1, step=10)(20)
+    0.4
+    """
+    if factor <= 1 or lr == 0:
+        return FactorScheduler(min(factor, 1), stop_lr, lr, step)
+    return GrowthScheduler(factor, stop_lr or HIGHEST, lr, step)
 
 
 def levels(times: Sequence[float], rates: Sequence[float]) -> Scheduler:

@@ -6,11 +6,16 @@ from typing import Any
 
 from d2l_ext.exchange import _torch
 from d2l_ext.exchange._functions import Cycles, Power, later, number, of
+from d2l_ext.exchange._torch_loop import by_formula
+from d2l_ext.exchange.formula import call, listed, plain, rests, steps, stretches, whole
+from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
+    CosineScheduler,
     CyclicScheduler,
     PiecewiseLinearScheduler,
+    PolyScheduler,
     Scheduler,
     SequentialScheduler,
 )
@@ -59,6 +64,128 @@ class EventCycles:
         if self.shape == 'cosine':
             x = (1 - math.cos(math.pi * x)) / 2
         return start + (end - start) * x
+
+
+def ignite(plan: Plan) -> str:
+    """Return code for ignite, whose engine calls its schedulers at events."""
+    text, note, first = _ignite_class(plain(plan.scheduler), plan.length), '', ''
+    if text:
+        text = f'scheduler = {text}'
+        if 'CosineAnnealing' in text:
+            note = '# CosineAnnealingScheduler begins again after its cycle_size\n'
+        base_lr = plan.scheduler.base_lr
+    else:
+        note = "# No classes of ignite give these rates: PyTorch's, with the formula"
+        text, base_lr = by_formula(plan, note)
+        text = text.replace('scheduler = lr_', 'scheduler = LRScheduler(lr_') + ')'
+        note, first = '', 'from torch.optim import lr_scheduler\n'
+    names = {
+        word.split('(')[0].strip('[')
+        for word in text.split()
+        if word.lstrip('[').startswith(
+            ('Concat', 'CosineA', 'LinearC', 'LRS', 'PiecewiseL')
+        )
+    }
+    imported = f'from ignite.handlers.param_scheduler import {", ".join(sorted(names))}'
+    if len(imported) > 88:
+        lines = ',\n    '.join(sorted(names))
+        imported = f'from ignite.handlers.param_scheduler import (\n    {lines},\n)'
+    event = 'ITERATION' if plan.per == 'update' else 'EPOCH'
+    maths = 'import math\n\n' * ('math.' in text)
+    return f"""{maths}import torch
+from ignite.engine import Engine, Events
+{imported}
+{first}
+net = torch.nn.Linear(1, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr={base_lr})
+{note}{text}
+
+rates = []  # one for each update
+
+
+def update(engine, batch):
+    rates.append(optimizer.param_groups[0]['lr'])
+    optimizer.step()  # after loss.backward()
+
+
+trainer = Engine(update)
+trainer.add_event_handler(Events.{event}_STARTED, scheduler)
+trainer.run(range({plan.batches_per_epoch}), max_epochs={plan.num_epochs})"""
+
+
+def _ignite_class(s: Scheduler, n: int) -> str:
+    """Return the call of ignite's class, '' if there is none for these rates."""
+    if (
+        isinstance(s, CosineRestartsScheduler)
+        and whole(s.period)
+        and s.period >= 2
+        and whole(s.multiplier)
+        and (s.decay == 1 or s.final_lr == 0)
+    ):
+        more = [f'cycle_mult={s.multiplier}'] * (s.multiplier > 1)
+        more += [f'start_value_mult={s.decay}'] * (s.decay < 1)
+        return _cosine(s.base_lr, s.final_lr, s.period, *more)
+    if isinstance(s, CyclicScheduler) and s.shape == 'triangular' and s.gamma == 1:
+        size = whole(2 * s.step_size)
+        if size and size >= 2:
+            rates = f'{s.base_lr}, {s.max_lr}, cycle_size={size}'
+            return f"LinearCyclicalScheduler(optimizer, 'lr', {rates})"
+    calls: list[str] = []
+    times: list[int] = []
+    points: list[tuple[int, float]] = []  # of the lines since `start`
+    start = 0
+    pieces = stretches(s, n, rests, steps)
+    for (begin, simple), (end, _) in zip(pieces, [*pieces[1:], (n, None)]):
+        lines = isinstance(simple, ConstantScheduler) or (
+            isinstance(simple, PolyScheduler) and simple.pwr == 1
+        )
+        first, last = math.ceil(begin), math.ceil(end) - 1
+        if last < first:
+            continue
+        if isinstance(simple, CosineScheduler):
+            if whole(begin) is None or not whole(simple.max_update):
+                return ''
+            if simple.max_update < 2 or end - begin > simple.max_update:
+                return ''
+            if points:
+                calls.append(_line(points))
+                times.append(first - start)
+            calls.append(_cosine(simple.base_lr, simple.final_lr, simple.max_update))
+            times.append(last + 1 - first)
+            points, start = [], last + 1
+        elif lines:
+            # to the end of a line that the run does not see: it goes on as planned
+            if end == n and isinstance(simple, PolyScheduler):
+                last = math.ceil(begin + simple.max_update)
+                if last != begin + simple.max_update:
+                    last -= 1
+            points.append((first - start, simple.lr(first - begin)))
+            if last > first and not isinstance(simple, ConstantScheduler):
+                points.append((last - start, simple.lr(last - begin)))
+            elif last > first and end < n:
+                points.append((last - start, simple.lr(0)))
+        else:
+            return ''
+    if points:
+        calls.append(_line(points))
+        times.append(0)
+    if len(calls) == 1:
+        return calls[0]
+    return call('ConcatScheduler', listed(calls), f'durations={times[:-1]}')
+
+
+def _cosine(high: float, low: float, size: float, *more: str) -> str:
+    arguments = ['optimizer', "'lr'", f'{high}', f'{low}', f'cycle_size={whole(size)}']
+    return call('CosineAnnealingScheduler', *arguments, *more)
+
+
+def _line(points: list[tuple[int, float]]) -> str:
+    """Return the call for straight lines through points, one a line where many."""
+    items = [f'({t}, {lr!r})' for t, lr in points]
+    text = f'[{", ".join(items)}]'
+    if len(text) > 40:
+        text = listed(items)
+    return call('PiecewiseLinear', 'optimizer', "'lr'", text)
 
 
 def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str | None]:

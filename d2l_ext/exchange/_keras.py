@@ -5,9 +5,10 @@ import math
 import textwrap
 from typing import Any
 
-from d2l_ext.exchange._functions import Called, levels, number, of
+from d2l_ext.exchange._functions import Called, levels, number, of, powers
 from d2l_ext.exchange.formula import (
     KERAS,
+    asks_python,
     call,
     choices,
     function,
@@ -19,7 +20,7 @@ from d2l_ext.exchange.formula import (
     warm_cosine,
     whole,
 )
-from d2l_ext.families import InversePowerScheduler
+from d2l_ext.families import EpochScheduler, InversePowerScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -46,6 +47,9 @@ def keras(plan: Plan) -> str:
     elif per == 'epoch':
         text = function('def schedule(t):', stretches(scheduler, n, rests, steps))
         asked = 'schedule'
+    elif asks_python(scheduler):
+        text = _table(scheduler, n)
+        first += 'from keras import ops\n'
     else:
         body = choices(stretches(scheduler, n, rests, steps), KERAS, 'ops.where')
         text = f"""
@@ -75,6 +79,27 @@ callback = keras.callbacks.LearningRateScheduler({asked})
 rates = []  # one for each update
 for epoch in range({num_epochs}):
     rates += [callback.schedule(epoch)] * {batches}"""
+
+
+def _table(scheduler, n):
+    """Return a schedule that looks up what Python says: JAX asks with traced counts."""
+    text = function('def rate(t):', stretches(scheduler, n, rests, steps))
+    return f"""
+{text}
+
+
+# JAX cannot trace ordinary Python, which is asked once for each update before the run;
+# after it the last rate goes on
+RATES = [float(rate(t)) for t in range({n})]
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        rates = ops.convert_to_tensor(RATES, keras.config.floatx())
+        return ops.take(rates, ops.minimum(ops.cast(step, 'int32'), {n - 1}))
+
+
+schedule = Schedule()"""
 
 
 def _keras_class(s, n):
@@ -200,7 +225,14 @@ def _read_exponential(s: dict[str, Any]) -> Scheduler:
     rate, length = s['decay_rate'], s['decay_steps']
     if not s['staircase']:  # the same at every whole count
         rate, length = rate ** (1 / length), 1
-    return FactorScheduler(rate, 0, s['initial_learning_rate'], length)
+    return powers(rate, s['initial_learning_rate'], length)
+
+
+def _read_inverse(s: dict[str, Any]) -> Scheduler:
+    rate, length, lr = s['decay_rate'], s['decay_steps'], s['initial_learning_rate']
+    if s['staircase']:
+        return EpochScheduler(InversePowerScheduler(1 / rate, lr, 1), length)
+    return InversePowerScheduler(length / rate, lr, 1)
 
 
 def _read_piecewise(s: dict[str, Any]) -> Scheduler:
@@ -238,6 +270,7 @@ def _read_restarts(s: dict[str, Any]) -> Scheduler:
 
 _READ = {
     'ExponentialDecay': _read_exponential,
+    'InverseTimeDecay': _read_inverse,
     'PiecewiseConstantDecay': _read_piecewise,
     'PolynomialDecay': _read_polynomial,
     'CosineDecay': _read_cosine,

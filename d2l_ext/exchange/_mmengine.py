@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from d2l_ext.exchange._functions import number
+from d2l_ext.families import EpochScheduler, ProductScheduler
 from d2l_ext.schedulers import (
     ConstantScheduler,
+    CyclicScheduler,
     FactorScheduler,
     LambdaScheduler,
     MultiFactorScheduler,
     PolyScheduler,
     Scheduler,
     SequentialScheduler,
+    WarmupScheduler,
 )
 
 END = int(1e9)  # of a rule that has none
@@ -174,7 +177,8 @@ def scheduler(rules: Sequence[Any], lr: float, batches: int) -> tuple[Scheduler,
     known = [_rule(rule, batches) for rule in rules if not _momentum(rule)]
     per = 'epoch' if all(rule.by_epoch for rule in known) else 'update'
     replay = Replay(tuple(known), lr, 1 if per == 'epoch' else batches)
-    return _class(replay) or LambdaScheduler(replay, 1.0), per
+    found = _class(replay) or _product(replay)
+    return found or LambdaScheduler(replay, 1.0), per
 
 
 def _momentum(rule: Any) -> bool:
@@ -255,9 +259,51 @@ def _class(replay: Replay) -> Scheduler | None:
             )
         else:
             return None
-        if len({*times}) < len(times) or (times and times[0] <= start):
+        if times and times[0] <= start:
             return None
         decay = MultiFactorScheduler(
             [t - start for t in times], rule.get('gamma', 0.1), lr
         )
     return SequentialScheduler([*parts, decay], [start]) if parts else decay
+
+
+def _product(replay: Replay) -> Scheduler | None:
+    """Return the product of what the rules say by themselves, if that is what they do.
+
+    They are asked side by side, as a rule that has a floor meets the rates of others.
+    """
+    factors = [_factor(rule) for rule in replay.rules]
+    if not all(factors):
+        return None
+    parts: list[Scheduler] = [ConstantScheduler(replay.base_lr)]
+    for rule, factor in zip(replay.rules, factors):
+        unit = replay.batches if rule.by_epoch else 1
+        parts.append(EpochScheduler(factor, unit) if unit > 1 else factor)
+    product = ProductScheduler(parts)
+    times = [rule.end for rule in replay.rules if rule.end < END]
+    times += [2 * rule.get('T_max', 0) for rule in replay.rules]
+    times += [max(rule.get('milestones', (0,))) for rule in replay.rules]
+    end = min(max(times) * replay.batches + 10, 100_000)
+    same = all(
+        math.isclose(product(t), replay(t), rel_tol=1e-9, abs_tol=1e-12)
+        for t in range(end)
+    )
+    return product if same else None
+
+
+def _factor(rule: Rule) -> Any:
+    """Return what a rule that is active from the start makes of a rate of 1."""
+    if rule.begin:
+        return None
+    gamma = rule.get('gamma', 0.1)
+    if rule.kind == 'Linear' and rule.get('end_factor', 1.0) == 1 and rule.end < END:
+        start = rule.get('start_factor', 1 / 3)
+        return WarmupScheduler(ConstantScheduler(1), rule.length - 1, start)
+    if rule.kind == 'MultiStep' and gamma <= 1:
+        times = [k for k in rule['milestones'] if k < rule.end]
+        return MultiFactorScheduler(times, gamma, 1)
+    if rule.kind in ('Step', 'Exponential') and gamma <= 1 and rule.end == END:
+        return FactorScheduler(gamma, 0, 1, rule.get('step_size', 1))
+    if rule.kind == 'CosineAnnealing' and not _lowest(rule, 1) and rule.get('T_max'):
+        return CyclicScheduler(0, 1, rule['T_max'], 'cosine')
+    return None

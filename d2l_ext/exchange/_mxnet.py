@@ -13,6 +13,7 @@ from d2l_ext.exchange.formula import (
     stretches,
     whole,
 )
+from d2l_ext.families import WarmupOverScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -28,29 +29,32 @@ from d2l_ext.schedulers import (
 
 def mxnet(plan: Plan) -> str:
     """Return code for MXNet, with a trainer that really steps."""
-    scheduler, per, n = plan.scheduler, plan.per, plan.length
-    num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
-    text, first = _class(plain(scheduler), n), ''
-    if text:
-        unseen = ', so that the first step of a warmup is not seen'
-        note = f'# MXNet counts from 1{unseen * ("warmup_steps" in text)}'
-        text = f'{note}\nscheduler = {text}\n'
-    else:
-        head = (
-            'def scheduler(num_update):\n    t = num_update - 1  # MXNet counts from 1'
-        )
-        text = function(head, stretches(scheduler, n, rests, steps))
-        text = (
-            f'\n# No class of MXNet gives these rates: the formula itself\n{text}\n\n'
-        )
-        first = 'import math\n\n' * ('math.' in text)
+    text = _class(plain(plan.scheduler), plan.length)
+    if not text:
+        return program(plan, *by_formula(plan, 'MXNet'))
+    unseen = ', so that the first step of a warmup is not seen'
+    note = f'# MXNet counts from 1{unseen * ("warmup_steps" in text)}'
+    return program(plan, f'{note}\nscheduler = {text}\n')
+
+
+def by_formula(plan: Plan, library: str) -> tuple[str, str]:
+    """Return code of a function that MXNet asks, and what it imports."""
+    head = 'def scheduler(num_update):\n    t = num_update - 1  # MXNet counts from 1'
+    pieces = stretches(plan.scheduler, plan.length + 1, rests, steps)
+    text = function(head, pieces)
+    note = f'# No class of {library} gives these rates: the formula itself'
+    return f'\n{note}\n{text}\n\n', 'import math\n\n' * ('math.' in text)
+
+
+def program(plan: Plan, text: str, first: str = '', imported: str = '') -> str:
+    """Return a loop of MXNet's with the rates of a scheduler that `text` builds."""
     trainer = "'sgd', {'lr_scheduler': scheduler}"
     setting = ''
-    if per == 'epoch':
+    if plan.per == 'epoch':
         trainer = "'sgd'"
         setting = '\n    trainer.set_learning_rate(scheduler(epoch + 1))'
     names = ', lr_scheduler' * ('lr_scheduler.' in text)
-    return f"""{first}from mxnet import autograd, gluon{names}, np, npx
+    return f"""{first}{imported}from mxnet import autograd, gluon{names}, np, npx
 
 npx.set_np()
 {text}
@@ -59,8 +63,8 @@ net.initialize()
 trainer = gluon.Trainer(net.collect_params(), {trainer})
 
 rates = []  # one for each update
-for epoch in range({num_epochs}):{setting}
-    for batch in range({batches}):
+for epoch in range({plan.num_epochs}):{setting}
+    for batch in range({plan.batches_per_epoch}):
         with autograd.record():
             loss = net(np.ones((1, 1)))
         loss.backward()
@@ -197,17 +201,26 @@ def _after(obj: Any, decay: Scheduler) -> Scheduler:
 def _over(obj: Any, decay: Scheduler) -> Scheduler:
     """Return a decay that the warmup hides; it counts from the first update itself."""
     hidden = obj.warmup_steps - 1
-    return _warm(obj, later(decay, hidden)) if hidden > 0 else decay
+    if hidden <= 0:
+        return decay
+    if decay(0) == obj.warmup_final_lr >= _begin(obj):
+        mode = obj.warmup_mode
+        return WarmupOverScheduler(decay, hidden, _begin(obj), mode)
+    return _warm(obj, later(decay, hidden))
+
+
+def _begin(obj: Any) -> float:
+    """Return the rate of the first update; the first step is never asked for."""
+    begin_lr, peak = obj.warmup_begin_lr, obj.warmup_final_lr
+    if obj.warmup_mode == 'linear':
+        begin_lr += (peak - begin_lr) / obj.warmup_steps
+    return 0 if abs(begin_lr) < 1e-15 * peak else begin_lr
 
 
 def _warm(obj: Any, decay: Scheduler) -> Scheduler:
-    steps, begin_lr, peak = obj.warmup_steps, obj.warmup_begin_lr, obj.warmup_final_lr
+    steps, begin_lr, peak = obj.warmup_steps, _begin(obj), obj.warmup_final_lr
     if steps <= 1:
         return decay
-    if obj.warmup_mode == 'linear':
-        begin_lr += (peak - begin_lr) / steps  # the first step is never asked for
-        if abs(begin_lr) < 1e-15 * peak:
-            begin_lr = 0
     if decay(0) == peak:
         return WarmupScheduler(decay, steps - 1, begin_lr, obj.warmup_mode)
     ramp: Scheduler = ConstantScheduler(begin_lr)
@@ -218,14 +231,14 @@ def _warm(obj: Any, decay: Scheduler) -> Scheduler:
 
 def _read_gluoncv(obj: Any) -> Scheduler:
     if type(obj).__name__ == 'LRScheduler':
-        return later(_gluoncv_part(obj), 1 - obj.offset)
+        return _gluoncv_first(obj)
     parts: list[Scheduler] = []
     times: list[float] = []
     for part in obj.schedulers:
         if part.niters <= 0 or part.offset + part.niters <= 1:
             continue  # over before the first update
         if not parts:
-            parts.append(later(_gluoncv_part(part), 1 - part.offset))
+            parts.append(_gluoncv_first(part))
         else:
             parts.append(_gluoncv_part(part))
             times.append(part.offset - 1)
@@ -236,6 +249,17 @@ def _read_gluoncv(obj: Any) -> Scheduler:
         parts.append(ConstantScheduler(parts[-1](last - begun)))
         times.append(last)
     return SequentialScheduler(parts, times) if times else parts[0]
+
+
+def _gluoncv_first(part: Any) -> Scheduler:
+    """Return the part that the first update sees, which asks with the count 1."""
+    seen, length = 1 - part.offset, part.niters - 1
+    if part.mode != 'linear' or not 0 < seen < length:
+        return later(_gluoncv_part(part), seen)
+    # before that count its rate may be below 0
+    lr = part.base_lr + (part.target_lr - part.base_lr) * seen / length
+    lr = 0 if abs(lr) < 1e-15 * abs(part.target_lr) else lr
+    return PolyScheduler(length - seen, lr, 1, part.target_lr)
 
 
 def _gluoncv_part(part: Any) -> Scheduler:

@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from d2l_ext.exchange._functions import Called, later, levels, number, of
+from d2l_ext.exchange._functions import Called, later, levels, number, of, powers
 from d2l_ext.exchange.formula import (
     JAX,
+    asks_python,
     call,
     formula,
+    function,
     listed,
     plain,
+    rests,
+    steps,
     stretches,
     warm_cosine,
 )
@@ -32,19 +36,41 @@ def optax(plan: Plan) -> str:
     """Return code for optax: every function of a count is a schedule there."""
     scheduler, per, n = plan.scheduler, plan.per, plan.length
     batches = plan.batches_per_epoch
-    text = _optax_function(plain(scheduler), n)
+    if asks_python(scheduler):
+        text = _table(scheduler, n, per)
+        first = 'import math\n\n' * ('math.' in text)
+    else:
+        text, first = f'schedule = {_optax_function(plain(scheduler), n)}', ''
     count = (
         'schedule' if per == 'update' else f'lambda count: schedule(count // {batches})'
     )
-    return f"""import jax
+    return f"""{first}import jax
 import jax.numpy as jnp
 import optax
 
-schedule = {text}
+{text}
 optimizer = optax.sgd({count})
 
 counts = jnp.arange({plan.updates}){'' if per == 'update' else f' // {batches}'}
 rates = jax.vmap(schedule)(counts).tolist()  # one for each update"""
+
+
+def _table(scheduler, n, per):
+    """Return a schedule that looks up what Python says: JAX asks with traced counts."""
+    text = function('def rate(t):', stretches(scheduler, n, rests, steps))
+    return f"""
+{text}
+
+
+# JAX cannot trace ordinary Python, which is asked once for each {per} before the run;
+# after it the last rate goes on
+RATES = [float(rate(t)) for t in range({n})]
+
+
+def schedule(count):
+    return jnp.array(RATES)[jnp.minimum(count, {n - 1})]
+
+"""
 
 
 def _optax_function(s, n):
@@ -121,26 +147,26 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
     return [_read(obj)], 'update'
 
 
-def _read(function: Callable) -> Scheduler:
-    if isinstance(function, (int, float)):
-        return ConstantScheduler(function)
-    if str(getattr(function, '__module__', '')).startswith('optax.'):
-        name = function.__qualname__.split('.')[0]
-        settings = _closed_over(function)
+def _read(asked: Callable) -> Scheduler:
+    if isinstance(asked, (int, float)):
+        return ConstantScheduler(asked)
+    if str(getattr(asked, '__module__', '')).startswith('optax.'):
+        name = asked.__qualname__.split('.')[0]
+        settings = _closed_over(asked)
         try:
             found = _class(name, settings)
         except ValueError:  # a setting that our classes do not take
             found = None
         if found:
             return found
-    return of(Called(function))
+    return of(Called(asked))
 
 
-def _closed_over(function: Callable) -> dict[str, Any]:
+def _closed_over(asked: Callable) -> dict[str, Any]:
     """Return the names that a function took from the one that built it."""
     settings = {}
-    cells = getattr(function, '__closure__', None) or ()
-    for name, cell in zip(function.__code__.co_freevars, cells):
+    cells = getattr(asked, '__closure__', None) or ()
+    for name, cell in zip(asked.__code__.co_freevars, cells):
         try:
             settings[name] = cell.cell_contents
         except ValueError:  # never set
@@ -179,13 +205,11 @@ def _exponential(settings: dict[str, Any], first: float) -> Scheduler | None:
     rate, length = number(settings['decay_rate']), settings['transition_steps']
     end = settings['end_value']
     end = 0 if end is None else number(end)
-    if rate >= 1:
-        return None
-    if end >= first:
+    if rate <= 1 and end >= first:
         return ConstantScheduler(end)
     if not settings['staircase']:  # the same at every whole count
         rate, length = rate ** (1 / length), 1
-    decay = FactorScheduler(rate, end, first, length)
+    decay = powers(rate, first, length, end)
     return _delayed(decay, settings['transition_begin'])
 
 

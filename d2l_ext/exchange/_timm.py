@@ -1,4 +1,4 @@
-"""A schedule as code for timm, which has few classes and takes no formulas."""
+"""A schedule as code for timm, whose classes are asked for a count."""
 
 import copy
 import math
@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from d2l_ext.exchange._functions import later, levels, number, of
+from d2l_ext.exchange._torch_loop import program
 from d2l_ext.exchange.formula import (
-    CannotExpressError,
     call,
+    function,
     plain,
     reaches_floor,
+    rests,
+    steps,
+    stretches,
     whole,
 )
-from d2l_ext.families import CooldownScheduler, WarmupOverScheduler
+from d2l_ext.families import CooldownScheduler, WarmupOverScheduler, cosine_cycles
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -30,54 +34,73 @@ from d2l_ext.schedulers import (
 
 
 def timm(plan: Plan) -> str:
-    """Return code for timm; raise CannotExpressError for what it has no class for."""
-    scheduler, per, n = plan.scheduler, plan.per, plan.length
-    num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
-    s, warmup = plain(scheduler), []
+    """Return code for timm: a class of its own, else of the reader's with the formula."""
+    s, warmup = plain(plan.scheduler), []
     if isinstance(s, WarmupOverScheduler):
         if s.warmup_mode != 'linear' or s.target != 'start':
-            raise CannotExpressError('its warmup is always a line to the peak')
+            return _by_formula(plan)
         warmup = [f'warmup_t={s.warmup_steps}', f'warmup_lr_init={s.warmup_begin_lr}']
         warmup.append('warmup_prefix=False')
         s = plain(s.scheduler)
         if isinstance(s, (WarmupScheduler, WarmupOverScheduler, SequentialScheduler)):
-            raise CannotExpressError('it lays one warmup over one of its classes')
+            return _by_formula(plan)
     if isinstance(s, WarmupScheduler):
         if s.warmup_mode != 'linear':
-            raise CannotExpressError('its warmup is always a line')
+            return _by_formula(plan)
         warmup = [f'warmup_t={s.warmup_steps}', f'warmup_lr_init={s.warmup_begin_lr}']
         s = s.scheduler
         if not isinstance(s, SequentialScheduler):
             warmup.append('warmup_prefix=True')  # or the decay runs under the warmup
-    name, arguments = _timm_class(s, n)
-    if per == 'update':
+    name, arguments = _timm_class(s, plan.length)
+    if not name:
+        return _by_formula(plan)
+    if plan.per == 'update':
         warmup.append('t_in_epochs=False')
     text = call(f'scheduler.{name}', 'optimizer', *arguments, *warmup)
-    early = name == 'MultiStepLRScheduler'
-    note = '# timm changes the rate one count before each time in decay_t\n' * early
-    after_batch = '\n        schedule.step_update(len(rates))' * (per == 'update')
-    after_epoch = '\n    schedule.step(epoch + 1)' * (per == 'epoch')
-    return f"""import torch
-from timm import scheduler
+    notes = {
+        'MultiStepLRScheduler': (
+            '# timm changes the rate one count before each time in decay_t\n'
+        ),
+        'WSDLRScheduler': '# WSDLRScheduler is new in timm 1.0.31\n',
+    }
+    return _program(plan, f'{notes.get(name, "")}schedule = {text}', s.base_lr)
 
-net = torch.nn.Linear(1, 1)
-optimizer = torch.optim.SGD(net.parameters(), lr={s.base_lr})
-{note}schedule = {text}
 
-rates = []  # one for each update
-for epoch in range({num_epochs}):
-    for batch in range({batches}):
-        rates.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()  # after loss.backward(){after_batch}{after_epoch}"""
+def _program(plan: Plan, text: str, base_lr: float) -> str:
+    step = 'schedule.step(epoch + 1)'
+    if plan.per == 'update':
+        step = 'schedule.step_update(len(rates))'
+    return program(plan, text, base_lr, 'from timm import scheduler', step)
+
+
+def _by_formula(plan: Plan) -> str:
+    """Return code with a subclass of timm's `Scheduler`."""
+    pieces = stretches(plan.scheduler, plan.length + 1, rests, steps)
+    text = f"""
+
+# No class of timm gives these rates: the formula, times a base rate of 1
+{function('def rate(t):', pieces)}
+
+
+class Schedule(scheduler.scheduler.Scheduler):
+    def __init__(self, optimizer, **more):
+        super().__init__(optimizer, param_group_field='lr', **more)
+        self.update_groups(self._get_lr(0))
+
+    def _get_lr(self, t):
+        return [lr * rate(t) for lr in self.base_values]
+
+
+schedule = Schedule(optimizer, t_in_epochs={plan.per == 'epoch'})"""
+    return _program(plan, text, 1.0)
 
 
 def _timm_class(s, n):
-    """Return the name of timm's class, and its arguments."""
+    """Return the name of timm's class, '' if there is none, and its arguments."""
     if isinstance(s, ConstantScheduler):
         return 'StepLRScheduler', ['decay_t=1', 'decay_rate=1.0']
-    if isinstance(s, FactorScheduler):
-        if reaches_floor(s, n):
-            raise CannotExpressError('its StepLRScheduler has no floor')
+    # it asks t // decay_t, which is not the floor of t / 0.1
+    if isinstance(s, FactorScheduler) and whole(s.step) and not reaches_floor(s, n):
         return 'StepLRScheduler', [f'decay_t={s.step}', f'decay_rate={s.factor}']
     if isinstance(s, MultiFactorScheduler):
         times = [math.ceil(time) + 1 for time in s.step]
@@ -102,22 +125,22 @@ def _timm_class(s, n):
         shape = ["decay_fn='linear'"] * (decay.pwr == 1)
         if not shape and isinstance(decay, CooldownScheduler):
             shape = ["decay_fn='power'", f'decay_power={decay.pwr}']
-        if all(times) and shape:
+        if all(times) and shape and decay.final_lr <= decay.base_lr:
             arguments = [f't_initial={start + times[0]}', f'decay_t={times[0]}']
             arguments += [f'lr_min={decay.final_lr}', *shape]
             return 'WSDLRScheduler', arguments
-    if isinstance(s, CosineRestartsScheduler) and whole(s.period):
-        if s.decay < 1 and s.final_lr > 0:
-            raise CannotExpressError('its cycle_decay shrinks the peak, not the height')
-        if s.multiplier in (1, 2):
-            cycles = math.ceil(n / s.period)
-            arguments = [f't_initial={whole(s.period)}', f'lr_min={s.final_lr}']
-            arguments += [f'cycle_mul={s.multiplier}', f'cycle_decay={s.decay}']
-            return 'CosineLRScheduler', [*arguments, f'cycle_limit={cycles}']
-    raise CannotExpressError(
-        f'it has no class like {type(s).__name__} with these settings, and takes no '
-        'formulas'
-    )
+    if (
+        isinstance(s, CosineRestartsScheduler)
+        and whole(s.period)
+        and s.multiplier in (1, 2)
+        # its cycle_decay shrinks the peak, ours the height over final_lr
+        and (s.decay == 1 or s.final_lr == 0)
+    ):
+        cycles = math.ceil(n / s.period)
+        arguments = [f't_initial={whole(s.period)}', f'lr_min={s.final_lr}']
+        arguments += [f'cycle_mul={s.multiplier}', f'cycle_decay={s.decay}']
+        return 'CosineLRScheduler', [*arguments, f'cycle_limit={cycles}']
+    return '', []
 
 
 @dataclass(frozen=True)
@@ -177,7 +200,9 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
             found = reader(obj, lr, scale) if reader else None
         except ValueError:  # a setting that our classes do not take
             found = None
-        first = obj.warmup_lr_init if obj.warmup_t else lr
+        first = obj.warmup_lr_init if getattr(obj, 'warmup_t', 0) else lr
+        if not type(obj).__module__.startswith('timm.'):
+            first = number(twin._get_lr(0)[i])  # as `code` writes it
         schedulers.append(found or of(Rate(twin, first, scale, i)))
     return schedulers, 'epoch' if obj.t_in_epochs else 'update'
 
@@ -207,6 +232,8 @@ def _warm(obj: Any, decay: Scheduler, lr: float, scale: float) -> Scheduler:
     if not steps:
         return decay
     if not getattr(obj, 'warmup_prefix', True):
+        if decay(0) == peak:
+            return WarmupOverScheduler(decay, steps, begin_lr)
         decay = later(decay, steps)
     if begin_lr <= peak == decay(0):
         return WarmupScheduler(decay, steps, begin_lr)
@@ -244,18 +271,20 @@ def _read_cosine(obj: Any, lr: float, scale: float) -> Scheduler | None:
     decay: Scheduler = CosineScheduler(length, top, low)
     if obj.cycle_limit > 1:
         # its cycles shrink the rate, ours the height over final_lr
-        if obj.cycle_mul != 1 or (low and obj.cycle_decay != 1):
+        if low and obj.cycle_decay != 1:
             return None
-        cycles = CosineRestartsScheduler(length, top, low, 1, obj.cycle_decay)
-        end = length * obj.cycle_limit
-        decay = SequentialScheduler([cycles, ConstantScheduler(low)], [end])
+        more = obj.cycle_mul, obj.cycle_decay
+        decay = cosine_cycles(obj.cycle_limit, length, top, low, *more)
     return _warm(obj, decay, lr, scale)
 
 
 def _read_poly(obj: Any, lr: float, scale: float) -> Scheduler | None:
-    if obj.k_decay != 1 or obj.cycle_limit > 1:
+    k, power, low, top = obj.k_decay, obj.power, obj.lr_min * scale, lr * scale
+    if (k != 1 and power != 1) or obj.cycle_limit > 1:
         return None
-    decay = PolyScheduler(obj.t_initial, lr * scale, obj.power, obj.lr_min * scale)
+    decay: Scheduler = PolyScheduler(obj.t_initial, top, power, low)
+    if k != 1:
+        decay = CooldownScheduler(obj.t_initial, top, k, low)
     return _warm(obj, decay, lr, scale)
 
 
@@ -268,6 +297,9 @@ def _read_stable(obj: Any, lr: float, scale: float) -> Scheduler | None:
         decay = PolyScheduler(length, top, 1, low)
     elif obj.decay_fn == 'cosine':
         decay = CosineScheduler(length, top, low)
+    elif obj.decay_fn in ('1-sqrt', 'power'):
+        pwr = 0.5 if obj.decay_fn == '1-sqrt' else obj.decay_power
+        decay = CooldownScheduler(length, top, pwr, low)
     else:
         return None
     if obj.t_initial > length:

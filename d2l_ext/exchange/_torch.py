@@ -7,24 +7,23 @@ from d2l_ext.exchange import _transformers
 from d2l_ext.exchange._functions import (
     Cycles,
     Power,
-    Product,
     RunningProduct,
     later,
     levels,
     number,
+    powers,
 )
+from d2l_ext.exchange._torch_loop import by_formula, program
 from d2l_ext.exchange.formula import (
     call,
-    function,
     listed,
     plain,
     reaches_floor,
     rests,
-    steps,
     stretches,
     whole,
 )
-from d2l_ext.families import TriangularScheduler
+from d2l_ext.families import ProductScheduler, TriangularScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -44,38 +43,31 @@ from d2l_ext.schedulers import (
 
 def torch(plan: Plan) -> str:
     """Return code for PyTorch."""
-    scheduler, per, n = plan.scheduler, plan.per, plan.length
-    num_epochs, batches = plan.num_epochs, plan.batches_per_epoch
-    text, base_lr = _torch_class(scheduler, n)
+    text, base_lr = _torch_class(plan.scheduler, plan.length)
     if not text:
-        text = function('def rate(t):', stretches(scheduler, n, rests, steps))
-        text = f"""# No classes of PyTorch give these rates: the formula, times a base rate of 1
-{text}
+        note = '# No classes of PyTorch give these rates: the formula'
+        return program(plan, *by_formula(plan, note))
+    text = f'scheduler = {text}'
+    if 'lambda t: t /' in text or 'lambda t: min(' in text:
+        note = '# LinearLR cannot start at 0: its start_factor must be above it\n'
+        text = note + text
+    return program(plan, _end(plan, text) + text, base_lr)
 
 
-scheduler = lr_scheduler.LambdaLR(optimizer, rate)"""
-        base_lr = 1.0
-    else:
-        text = f'scheduler = {text}'
-    if 'lambda t: t /' in text:
-        text = (
-            '# LinearLR cannot start at 0: its start_factor must be above it\n' + text
-        )
-    first = 'import math\n\n' * ('math.' in text)
-    after_batch = '\n        scheduler.step()' * (per == 'update')
-    after_epoch = '\n    scheduler.step()' * (per == 'epoch')
-    return f"""{first}import torch
-from torch.optim import lr_scheduler
-
-net = torch.nn.Linear(1, 1)
-optimizer = torch.optim.SGD(net.parameters(), lr={base_lr})
-{text}
-
-rates = []  # one for each update
-for epoch in range({num_epochs}):
-    for batch in range({batches}):
-        rates.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()  # after loss.backward(){after_batch}{after_epoch}"""
+def _end(plan: Plan, text: str) -> str:
+    """Return a comment where training on, past the planned end, is another schedule."""
+    scheduler, n = plan.scheduler, plan.length
+    start, last = stretches(scheduler, n, rests)[-1]
+    if 'OneCycleLR' in text:
+        return f'# OneCycleLR raises an error in {plan.per} {n} and after\n'
+    if isinstance(last, CosineScheduler) and 'CosineAnnealingLR(' in text:
+        end = whole(start + last.max_update)
+        return f'# CosineAnnealingLR rises again after {plan.per} {end}\n'
+    if isinstance(last, FactorScheduler) and last.stop_factor_lr > 0:
+        floor = last.stop_factor_lr
+        if last.factor ** (10 * n / last.step) * last.base_lr < floor:
+            return f'# StepLR has no floor: training on, it goes below {floor}\n'
+    return ''
 
 
 def _torch_class(scheduler, n):
@@ -116,14 +108,17 @@ def _torch_piece(s, base_lr, n):
     if isinstance(s, ConstantScheduler):
         if s.base_lr == base_lr:
             return call_of('ConstantLR', 'factor=1.0')
-        return call_of('ConstantLR', f'factor={share(s.base_lr)}', f'total_iters={n}')
+        return call_of(
+            'ConstantLR', f'factor={share(s.base_lr)}', "total_iters=float('inf')"
+        )
     if not length:
         return ''
     if isinstance(s, PolyScheduler) and s.pwr == 1 and s.base_lr > 0:
         factors = f'start_factor={share(s.base_lr)}', f'end_factor={share(s.final_lr)}'
         return call_of('LinearLR', *factors, f'total_iters={length}')
     if isinstance(s, PolyScheduler) and s.pwr == 1 and s.final_lr == base_lr:
-        return call_of('LambdaLR', f'lambda t: t / {length}')
+        share_of = f't / {length}' if length < n else f'min(t / {length}, 1.0)'
+        return call_of('LambdaLR', f'lambda t: {share_of}')
     if s.base_lr != base_lr:
         return ''
     if isinstance(s, PolyScheduler) and s.final_lr == 0:
@@ -288,14 +283,14 @@ def _read_multi_step(obj: Any, lr: float) -> Scheduler:
     counts = [obj.milestones[t] for t in times]
     if times and times[0] == 0:
         lr, times, counts = lr * obj.gamma ** counts[0], times[1:], counts[1:]
-    if all(count == 1 for count in counts):
+    if all(count == 1 for count in counts) and obj.gamma <= 1:
         return MultiFactorScheduler(times, obj.gamma, lr)
     passed = [sum(counts[:i]) for i in range(len(counts) + 1)]
     return levels(times, [lr * obj.gamma**count for count in passed])
 
 
 def _read_constant(obj: Any, lr: float) -> Scheduler:
-    if obj.total_iters <= 0 or obj.factor == 1:
+    if obj.total_iters <= 0 or obj.factor == 1 or obj.total_iters == math.inf:
         return ConstantScheduler(lr * obj.factor)
     if obj.factor == 0:  # it divides by 0 when it is over
         return ConstantScheduler(0)
@@ -333,13 +328,15 @@ def _read_cyclic(obj: Any, lr: float, group: int) -> Scheduler:
     scale: Any = obj._scale_fn_custom
     per_cycle = obj.scale_mode == 'cycle'
     if scale is None:
-        if obj.mode == 'exp_range':
-            scale = Power(obj.gamma, 0)
-        else:
-            factor = 0.5 if obj.mode == 'triangular2' else 1
-            if up == down and lr <= top:
+        factor = 0.5 if obj.mode == 'triangular2' else 1
+        by_update = obj.mode == 'exp_range'
+        if by_update and 0 < obj.gamma <= 1 and lr <= top:
+            return TriangularScheduler(lr, top, up, down, obj.gamma, 'update')
+        if not by_update and lr <= top:
+            if up == down:
                 return CyclicScheduler(lr, top, up, 'triangular', factor)
-            scale = Power(factor)
+            return TriangularScheduler(lr, top, up, down, factor)
+        scale = Power(obj.gamma, 0) if by_update else Power(factor)
     return LambdaScheduler(Cycles(lr, top, up, down, scale, per_cycle), 1.0)
 
 
@@ -391,6 +388,7 @@ def _read_plateau(obj: Any, group: int, base_lr: float | None) -> Scheduler:
         stop_factor_lr=number(obj.min_lrs[group]),
         mode=obj.mode,
         threshold_mode=obj.threshold_mode,
+        eps=obj.eps,
     )
 
 
@@ -444,16 +442,16 @@ def _read_chained(obj: Any, group: int) -> Scheduler:
                 'the rate but sets it, and what the others did is lost: chain only '
                 + ', '.join(sorted(_MULTIPLY))
             )
-    factors = tuple(_read(part, group, lr=1.0) for part in parts)
-    return LambdaScheduler(Product(factors), number(parts[0].base_lrs[group]))
+    first = _read(parts[0], group, lr=number(parts[0].base_lrs[group]))
+    return ProductScheduler([first, *(_read(p, group, lr=1.0) for p in parts[1:])])
 
 
 def _read_step(obj: Any, lr: float) -> Scheduler:
-    return FactorScheduler(obj.gamma, 0, lr, obj.step_size)
+    return powers(obj.gamma, lr, obj.step_size)
 
 
 def _read_exponential(obj: Any, lr: float) -> Scheduler:
-    return FactorScheduler(obj.gamma, 0, lr, 1)
+    return powers(obj.gamma, lr, 1)
 
 
 def _read_restarts(obj: Any, lr: float) -> Scheduler:

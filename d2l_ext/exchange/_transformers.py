@@ -5,6 +5,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from d2l_ext.exchange._torch_loop import by_formula, program
+from d2l_ext.exchange.formula import call, plain, whole
+from d2l_ext.families import CooldownScheduler, InversePowerScheduler
+from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineRestartsScheduler,
@@ -15,6 +19,86 @@ from d2l_ext.schedulers import (
     SequentialScheduler,
     WarmupScheduler,
 )
+
+
+def transformers(plan: Plan) -> str:
+    """Return code for transformers: a name for `get_scheduler`, or the formula."""
+    s = plain(plan.scheduler)
+    steps: int | None = 0
+    begin_lr = None
+    if isinstance(s, WarmupScheduler):
+        steps, begin_lr = whole(s.warmup_steps), s.warmup_begin_lr
+        begin_lr = begin_lr if s.warmup_mode == 'linear' else -1
+        s = plain(s.scheduler)
+    named = None
+    if steps is not None and s.base_lr > 0:
+        named = _named(s, steps, begin_lr, plan.length)
+    if named is None:
+        note = """# No name of transformers' gives these rates, but its Trainer takes any scheduler,
+# Trainer(..., optimizers=(optimizer, scheduler)): the formula"""
+        return program(plan, *by_formula(plan, note))
+    name, length, more = named
+    arguments = [f'{name!r}', 'optimizer', f'num_warmup_steps={steps}']
+    arguments.append(f'num_training_steps={length}')
+    if more:
+        pairs = ', '.join(f'{key!r}: {value!r}' for key, value in more.items())
+        arguments.append(f'scheduler_specific_kwargs={{{pairs}}}')
+    text = f'scheduler = {call("get_scheduler", *arguments)}'
+    if name in ('cosine', 'cosine_with_min_lr'):
+        text = f'# {name} rises again after {plan.per} {length}\n{text}'
+    imported = 'from transformers import get_scheduler'
+    return program(plan, text, s.base_lr, imported)
+
+
+def _named(
+    s: Scheduler, steps: int, begin_lr: float | None, n: int
+) -> tuple[str, int, dict[str, Any]] | None:
+    """Return the name of a schedule after a ramp, its length and its settings."""
+    settings: dict[str, Any] = {}
+    from_0 = begin_lr in (None, 0)
+    if isinstance(s, ConstantScheduler):
+        return ('constant_with_warmup', n, settings) if from_0 else None
+    if isinstance(s, InversePowerScheduler) and (s.pwr, s.stop_lr) == (0.5, 0):
+        settings = {'timescale': s.time_scale}
+        return ('inverse_sqrt', n, settings) if from_0 else None
+    if isinstance(s, CosineRestartsScheduler) and (s.multiplier, s.decay) == (1, 1):
+        cycles = max(math.ceil((n - steps) / s.period), 1)
+        length = whole(steps + cycles * s.period)
+        if not length or s.final_lr or not from_0:
+            return None
+        return 'cosine_with_restarts', length, {'num_cycles': cycles}
+    stable, decay = 0, s  # type: int, Any
+    if isinstance(s, SequentialScheduler) and len(s.schedulers) == 2:
+        first, decay = map(plain, s.schedulers)
+        if not isinstance(first, ConstantScheduler) or first.base_lr != decay.base_lr:
+            return None
+        stable = whole(s.boundaries[0]) or -1
+    length = whole(getattr(decay, 'max_update', 0.5))
+    if not length or stable < 0:
+        return None
+    low, high, pwr = decay.final_lr, decay.base_lr, getattr(decay, 'pwr', None)
+    total = steps + stable + length
+    if isinstance(decay, PolyScheduler) and not stable and from_0:
+        if (pwr, low) == (1, 0):
+            return 'linear', total, {}
+        if low < high:
+            return 'polynomial', total, {'lr_end': low, 'power': pwr}
+    if isinstance(decay, CosineScheduler) and not stable and from_0:
+        if length >= n - steps and low == 0:
+            return 'cosine', total, {}
+        if length >= n - steps:
+            return 'cosine_with_min_lr', total, {'min_lr': low}
+    kinds = [
+        (PolyScheduler, 1, 'linear'),
+        (CosineScheduler, None, 'cosine'),
+        (CooldownScheduler, 0.5, '1-sqrt'),
+    ]
+    shape = [name for kind, p, name in kinds if isinstance(decay, kind) and pwr == p]
+    if shape and low <= high and begin_lr in (None, low):
+        settings = {'num_decay_steps': length, 'decay_type': shape[0]}
+        settings |= {'min_lr_ratio': low / high} if low else {}
+        return 'warmup_stable_decay', total, settings
+    return None
 
 
 def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str | None]:
@@ -68,6 +152,8 @@ def _class(name: str, settings: Mapping[str, Any], lr: float) -> Scheduler | Non
         return _warm(ConstantScheduler(lr), warmup)
     if name == '_get_wsd_scheduler_lambda':
         return _stable(settings, lr)
+    if name == '_get_inverse_sqrt_schedule_lr_lambda':
+        return _warm(InversePowerScheduler(settings['timescale'], lr), warmup)
     if 'num_training_steps' not in settings:
         return None
     length = max(1, settings['num_training_steps'] - warmup)
@@ -113,11 +199,14 @@ def named(
         'cosine_with_restarts': (
             '_get_cosine_with_hard_restarts_schedule_with_warmup_lr_lambda'
         ),
+        'inverse_sqrt': '_get_inverse_sqrt_schedule_lr_lambda',
         'polynomial': '_get_polynomial_decay_schedule_with_warmup_lr_lambda',
         'warmup_stable_decay': '_get_wsd_scheduler_lambda',
     }
     if name == 'cosine_with_restarts':
         settings.setdefault('num_cycles', 1)
+    if name == 'inverse_sqrt':
+        settings = {'timescale': warmup or 10_000, **settings}
     if name == 'polynomial':
         settings = {'lr_end': 1e-7, 'power': 1.0, **settings}
     if name == 'cosine_with_min_lr' and settings.get('min_lr') is not None:
@@ -152,6 +241,7 @@ def _stable(settings: Mapping[str, Any], lr: float) -> Scheduler | None:
     kinds: dict[str, Scheduler] = {
         'linear': PolyScheduler(decay, lr, 1, low),
         'cosine': CosineScheduler(decay, lr, low),
+        '1-sqrt': CooldownScheduler(decay, lr, 0.5, low),
     }
     scheduler = kinds.get(settings['decay_type'])
     if scheduler and stable > 0:

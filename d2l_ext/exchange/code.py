@@ -1,4 +1,4 @@
-"""A schedule as code for this package, MXNet, PyTorch, optax, Keras and timm.
+"""A schedule as code for this package and for ten libraries.
 
 The libraries count from different origins, warm up by different rules and rest, or do
 not rest, after the end. The code written here gives the same rate at every update.
@@ -7,11 +7,26 @@ not rest, after the end. The code written here gives the same rate at every upda
 import re
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 
 from d2l_ext import families, schedulers
-from d2l_ext.exchange import _keras, _mxnet, _optax, _timm, _torch
+from d2l_ext.exchange import (
+    _fvcore,
+    _gluoncv,
+    _ignite,
+    _keras,
+    _mxnet,
+    _optax,
+    _paddle,
+    _timm,
+    _torch,
+    _transformers,
+)
 from d2l_ext.exchange.formula import CannotExpressError, call, listed
+from d2l_ext.exchange.sources import brought
+from d2l_ext.exchange.versions import VERSIONS
+from d2l_ext.families import InversePowerScheduler
 from d2l_ext.plan import BATCHES_PER_EPOCH, Plan, plan_of
 from d2l_ext.schedulers import LambdaScheduler, PlateauScheduler, Scheduler
 
@@ -27,13 +42,16 @@ def code(
 
     `schedule`: a `Plan`, or a scheduler and, after `library`, the rest of its plan.
     `library`: one of `LIBRARIES`. The code runs by itself and leaves `rates`, one for
-    each update. Where the library has no class for the schedule it is given the
-    formula; where it takes no formula either, a comment says why. A `LambdaScheduler` needs a function with a name that can be imported.
+    each update; the first line says with which version it was run. Where the library
+    has no class for the schedule it is given the formula. A `LambdaScheduler` brings
+    its function: imported from where it stands, or written out with all it uses; where
+    it has no source, the rates of the run are listed.
 
     >>> from d2l_ext.schedulers import CosineScheduler
     >>> print(code(CosineScheduler(40, 0.5, 0.01), 'torch', 40).split('\\n\\n')[1])
     net = torch.nn.Linear(1, 1)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+    # CosineAnnealingLR rises again after epoch 40
     scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=40, eta_min=0.01)
 
     Raises ValueError for an unknown library, for what is not of `d2l_ext.schedulers`
@@ -50,33 +68,46 @@ def code(
             'scheduler must be one of d2l_ext.schedulers that is a function of time, '
             f'got {scheduler!r}'
         )
+    _known(scheduler)
+    versions = ' and '.join(f'{name} {VERSIONS[name]}' for name in RUN_WITH[library])
     try:
-        imported = _imported(scheduler)
-        text = LIBRARIES[library](plan)
+        own = {'np'} if library in ('mxnet', 'gluoncv') else set()
+        scheduler, imports, definitions = brought(plan, own)
+        text = LIBRARIES[library](replace(plan, scheduler=scheduler))
     except CannotExpressError as error:
         sentence = f'{library} cannot express this, because {error}.'
         return textwrap.fill(sentence, 80, initial_indent='# ', subsequent_indent='# ')
-    return '\n'.join([*imported, text])
+    return f'# run with {versions}\n{_joined(text, imports, definitions)}'
 
 
-def _imported(scheduler: Scheduler) -> list[str]:
-    """Return the lines that import the functions a reader wrote."""
+def _joined(text: str, imports: list[str], definitions: str) -> str:
+    """Return code with a reader's functions after what it imports."""
+    lines = text.split('\n')
+    words = 'import ', 'from ', '    ', ')'
+    begin = next(
+        i for i, line in enumerate(lines) if line and not line.startswith(words)
+    )
+    first = [line for line in lines[:begin] if line]
+    first = [*(line for line in imports if line not in first), *first]
+    if 'import math' in first:
+        first.remove('import math')
+        first = ['import math', '', *first]
+    rest = '\n'.join(lines[begin:])
+    gap = '\n\n' + '\n' * (bool(definitions) or rest.startswith(('def ', 'class ')))
+    return gap.join(['\n'.join(first), *filter(None, [definitions]), rest])
+
+
+def _known(scheduler: Scheduler) -> None:
+    """Raise ValueError for a formula that is not of this package."""
     # not isinstance: a subclass may have another formula
-    if type(scheduler).__module__ not in (Scheduler.__module__, families.__name__):
+    ours = type(scheduler).__module__ in (Scheduler.__module__, families.__name__)
+    if not ours and type(scheduler).lr is not InversePowerScheduler.lr:
         raise ValueError(
             f'scheduler must be made of d2l_ext.schedulers alone, got {scheduler!r}'
         )
-    if isinstance(scheduler, LambdaScheduler):
-        function = scheduler.function
-        name, module = getattr(function, '__qualname__', ''), function.__module__
-        if not name.isidentifier():
-            raise CannotExpressError(
-                'its function has no name that could be imported; write it as a def'
-            )
-        return [] if module == '__main__' else [f'from {module} import {name}']
     inner = getattr(scheduler, 'scheduler', None)
-    parts = [inner] if inner else getattr(scheduler, 'schedulers', ())
-    return sorted({line for part in parts for line in _imported(part)})
+    for part in [inner] if inner else getattr(scheduler, 'schedulers', ()):
+        _known(part)
 
 
 def _d2l_ext(plan: Plan) -> str:
@@ -127,4 +158,13 @@ LIBRARIES = {
     'optax': _optax.optax,
     'keras': _keras.keras,
     'timm': _timm.timm,
+    'transformers': _transformers.transformers,
+    'ignite': _ignite.ignite,
+    'paddle': _paddle.paddle,
+    'gluoncv': _gluoncv.gluoncv,
+    'fvcore': _fvcore.fvcore,
 }
+# what the code for a library was run with, in the tests
+RUN_WITH: dict[str, tuple[str, ...]] = {library: (library,) for library in LIBRARIES}
+RUN_WITH |= {name: (name, 'torch') for name in ('timm', 'transformers', 'ignite')}
+RUN_WITH |= {'optax': ('optax', 'jax'), 'gluoncv': ('gluoncv', 'mxnet')}

@@ -90,6 +90,13 @@ def stretches(scheduler: Scheduler, end: float, *splits: Callable) -> Stretches:
     return [(0, scheduler)]
 
 
+def asks_python(scheduler: Scheduler) -> bool:
+    """Return whether a function of the reader's answers somewhere in a scheduler."""
+    inner = getattr(scheduler, 'scheduler', None)
+    parts = [inner] if inner else getattr(scheduler, 'schedulers', ())
+    return isinstance(scheduler, LambdaScheduler) or any(map(asks_python, parts))
+
+
 def plain(scheduler: Scheduler) -> Scheduler:
     """Return the scheduler, or a simpler one where its settings make it one."""
     s = scheduler

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from d2l_ext.families import InversePowerScheduler
 from d2l_ext.plan import whole_number
-from d2l_ext.schedulers import Scheduler
 
 
 class Posterior(Protocol):
@@ -26,13 +26,13 @@ class Posterior(Protocol):
         """Return the gradient's estimate from the examples `rows`, of theta's shape."""
 
 
-class SGLDScheduler(Scheduler):
+class SGLDScheduler(InversePowerScheduler):
     """Polynomial decay that visits `base_lr` at 0 and `final_lr` at `max_update`.
 
     lr(t) = a (b + t)^-gamma, with a and b such that lr(0) = base_lr and lr(T) =
     final_lr for T = max_update. It goes on falling after T. For 1/2 < gamma <= 1 the
     rates sum to infinity and their squares do not. Raises ValueError unless all are
-    finite, and base_lr > final_lr > 0.
+    finite, and base_lr > final_lr > 0. It is `InversePowerScheduler` by its ends.
 
     >>> scheduler = SGLDScheduler(max_update=10**6)
     >>> [round(scheduler(t), 6) for t in (0, 10**4, 10**6)]
@@ -65,6 +65,18 @@ class SGLDScheduler(Scheduler):
         self.max_update, self.base_lr = max_update, base_lr
         self.final_lr, self.gamma = final_lr, gamma
 
+    stop_lr = 0
+
+    @property
+    def time_scale(self) -> float:  # type: ignore[override]
+        """The b of the formula, as the base class calls it."""
+        return self.b
+
+    @property
+    def pwr(self) -> float:  # type: ignore[override]
+        """The gamma of the formula, as the base class calls it."""
+        return self.gamma
+
     @property
     def b(self) -> float:
         """The b of the formula, in updates."""
@@ -75,9 +87,6 @@ class SGLDScheduler(Scheduler):
     def a(self) -> float:
         """The a of the formula."""
         return self.base_lr * self.b**self.gamma
-
-    def lr(self, t: float) -> float:
-        return self.base_lr * (1 + t / self.b) ** -self.gamma
 
 
 def langevin(

@@ -6,7 +6,12 @@ import time
 import pytest
 
 from d2l_ext.check import check
-from d2l_ext.families import EpochScheduler, ProductScheduler, WarmupOverScheduler
+from d2l_ext.families import (
+    EpochScheduler,
+    ProductScheduler,
+    TriangularScheduler,
+    WarmupOverScheduler,
+)
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,
@@ -39,6 +44,7 @@ GOOD = [
     CosineScheduler(20, 0.5, 0.01),  # half a run at the final rate is a choice
     CyclicScheduler(0.1, 0.5, 4),
     CyclicScheduler(0.1, 0.5, 4, 'cosine'),
+    TriangularScheduler(0.1, 0.5, 3, 7),
     CosineRestartsScheduler(10, 0.5),
     WarmupScheduler(CosineRestartsScheduler(10, 0.5), 5, 0.1),
     LambdaScheduler(lambda t: 0.4 * 0.95**t, base_lr=1),

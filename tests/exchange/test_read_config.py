@@ -8,6 +8,7 @@ import pytest
 from d2l_ext.check import check
 from d2l_ext.exchange.code import code
 from d2l_ext.exchange.read import schedule
+from d2l_ext.families import ProductScheduler
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineScheduler,
@@ -117,6 +118,7 @@ def test_a_command_line_of_timm_says_the_whole_run():
         '--sched constant --epochs 40',
         '--sched multistep --decay-milestones 10 25 --epochs 40',
         '--sched poly --decay-rate 2 --epochs 40',
+        '--sched wsd --epochs 40',
         '--sched wsd --lr-decay-fn linear --epochs 40',
         '--sched wsd --lr-decay-fn cosine --epochs 40 --decay-epochs 15',
     ],
@@ -141,7 +143,7 @@ def test_a_command_line_gives_the_rates_of_timm(line, on_updates):
 
 
 def test_what_timm_builds_and_a_config_cannot_say_gets_a_remedy():
-    for line in '--sched tanh', '--sched wsd', '--sched cosine --lr-noise 0.4 0.9':
+    for line in '--sched tanh', '--sched cosine --lr-noise 0.4 0.9':
         with pytest.raises(ValueError, match=r'build it with timm\.scheduler'):
             schedule(f'{line} --epochs 40 --lr 0.5')
 
@@ -231,6 +233,15 @@ RULES = {
         {'type': 'LinearLR', 'start_factor': 0.1, 'by_epoch': False, 'end': 15},
         {'type': 'MultiStepLR', 'milestones': [3, 7], 'begin': 0, 'end': 12},
     ],
+    'ramp over a cosine': [
+        {'type': 'LinearLR', 'start_factor': 0.1, 'end': 15, 'by_epoch': False},
+        {'type': 'CosineAnnealingLR', 'T_max': 12},
+    ],
+    'ramp over milestones and a decay': [
+        {'type': 'LinearLR', 'start_factor': 0.1, 'end': 35, 'by_epoch': False},
+        {'type': 'MultiStepLR', 'milestones': [2, 7]},
+        {'type': 'ExponentialLR', 'gamma': 0.9},
+    ],
     'ramp and cosine': [
         {'type': 'LinearLR', 'start_factor': 0.1, 'end': 20, 'by_epoch': False},
         {
@@ -315,6 +326,9 @@ def test_common_rules_of_mmengine_are_said_by_classes():
     steps = MultiFactorScheduler([16, 56], 0.1, 0.5)
     assert plan.scheduler == SequentialScheduler([ramp, steps], [14])
     assert 'SequentialLR' in code(plan, 'torch')
+    for name, rules in RULES.items():
+        plan = schedule(rules, 14, batches_per_epoch=10, base_lr=0.5)
+        assert isinstance(plan.scheduler, ProductScheduler) == (' over ' in name), name
 
 
 def test_a_config_of_mmengine_says_its_rate_and_its_length():

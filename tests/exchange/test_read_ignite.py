@@ -142,7 +142,7 @@ def test_a_plateau_of_ignite_is_read():
         optimizer(), 'loss', factor=0.5, patience=1
     )
     read = schedule(scheduler, N).scheduler
-    assert read == PlateauScheduler(0.5, 0.5, 1, 1e-4, 0, 0, 'min', 'rel')
+    assert read == PlateauScheduler(0.5, 0.5, 1, 1e-4, 0, 0, 'min', 'rel', 1e-8)
 
 
 def test_another_parameter_of_ignite_is_refused():

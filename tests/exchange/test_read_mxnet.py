@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from test_code import gluoncv_utils
 
 pytest.importorskip('d2l_ext.mxnet', exc_type=ImportError)
 
@@ -182,8 +183,8 @@ def test_gluoncv_schedules_in_a_row_give_the_same_rate_at_every_update():
 
 @pytest.mark.foreign('gluoncv')
 def test_gluoncv_itself_is_read_where_it_is_installed():
-    pytest.importorskip('gluoncv')
-    from gluoncv.utils import lr_scheduler as gluoncv
+    gluoncv_utils()
+    from gluoncv import utils as gluoncv
 
     for build in GLUONCV.values():
         scheduler = build(gluoncv.LRScheduler)

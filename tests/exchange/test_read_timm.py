@@ -62,9 +62,15 @@ CASES = {
     'wsd cosine': of('WSD', 40, 40, 0.01, decay_fn='cosine', **WARM),
     'wsd linear before': of('WSD', 40, 10, decay_fn='linear', **WARM),
 }
+CASES |= {
+    'cosine cycles longer': of('Cosine', 8, 0.0, 2.0, 0.7, 3),
+    'poly k, a line': of('Poly', 40, 1.0, 0.01, k_decay=2.0),
+    'wsd 1-sqrt': of('WSD', 50, 10, 0.01, **WARM),
+    'wsd power': of('WSD', 50, 10, 0.01, decay_fn='power', decay_power=2.0, **WARM),
+}
 CALLED = {
+    'cosine cycles longer and higher': of('Cosine', 8, 0.01, 2.0, 0.7, 3),
     'cosine cycles higher': of('Cosine', 12, 0.01, cycle_limit=3, cycle_decay=0.5),
-    'cosine cycles longer': of('Cosine', 8, 0.01, 2.0, 0.7, 3),
     'cosine k': of('Cosine', 40, 0.01, k_decay=1.5),
     'cosine with noise': of('Cosine', 40, noise_range_t=[5, 30], noise_pct=0.1),
     'step of 2.5': of('Step', 2.5, 0.8),
@@ -73,7 +79,6 @@ CALLED = {
     'tanh': of('Tanh', 40, lr_min=0.01),
     'tanh over': of('Tanh', 40, **OVER),
     'poly k': of('Poly', 40, k_decay=2.0),
-    'wsd 1-sqrt': of('WSD', 50, 10, 0.01, **WARM),
     'wsd rsqrt': of('WSD', 50, 10, stable_fn='rsqrt', **WARM),
 }
 
