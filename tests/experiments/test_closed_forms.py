@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from d2l_ext.experiments.pytorch import RULES, rates_by_rule
+from d2l_ext.experiments.closed_forms import RULES, rates_by_rule
 
 
 def settings(name, rng):
