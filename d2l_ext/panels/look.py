@@ -39,6 +39,12 @@ STYLES = (
     Style('#56b4e9', (3, 1, 1, 1, 1, 1)),
 )
 PINNED = Style('#8c8c8c', (4, 2.5), 1.5)
+PINS = (
+    PINNED,
+    Style('#5f5f5f', (1.5, 1.5), 1.5),
+    Style('#8c8c8c', (9, 2.5), 1.5),
+    Style('#5f5f5f', (6, 2, 1.5, 2), 1.5),
+)
 MARK = Style(GREY, (2, 2), 1)
 
 
@@ -78,6 +84,15 @@ def styles(panels: Sequence[Panel]) -> dict[str, Style]:
     }
 
 
+def pins(panel: Panel) -> dict[str, Style]:
+    """Return {label: Style} for what is pinned in a panel.
+
+    >>> pins(Panel({}, 'x', 'y', pinned={'before': ([], [])}))['before'].color
+    '#8c8c8c'
+    """
+    return {label: PINS[i % len(PINS)] for i, label in enumerate(panel.pinned)}
+
+
 def _thin(panel: Panel) -> Sequence[str]:
     if isinstance(panel.thin, bool):
         return [*panel.lines] if panel.thin else []
@@ -96,8 +111,7 @@ def legend(panel: Panel, looks: dict[str, Style], width: float) -> Legend:
     """
     labels = dict.fromkeys((*panel.lines, *panel.bands))
     entries = [(label, looks[label]) for label in labels if label]
-    if panel.pinned:
-        entries.append(('pinned', PINNED))
+    entries += pins(panel).items()
     if not entries:
         return Legend(entries, 0, 1)
     widths = [HANDLE + LETTER * len(label) for label, _ in entries]

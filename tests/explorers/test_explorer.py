@@ -525,6 +525,14 @@ def test_a_pinned_curve_stays_until_unpinned(explorer):
     assert unpin.disabled
 
 
+def test_the_ends_of_a_slider_are_printed_beside_it(explorer):
+    rows = [
+        [part.value for part in line.children if isinstance(part, widgets.HTML)]
+        for line in explorer.view.children[:2]
+    ]
+    assert rows == [['<small>0.01 to 10</small>'], ['<small>0.5 to 1</small>']]
+
+
 @pytest.mark.parametrize(
     ('text', 'said'),
     [

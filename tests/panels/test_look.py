@@ -108,7 +108,7 @@ def test_a_legend_is_in_the_order_of_the_lines_with_what_is_pinned_last():
     assert (rows, columns) == (1, 3)
     pinned = Panel(shown.lines, 'x', 'y', bands=shown.bands, pinned={'old': line})
     entries, rows, columns = legend(pinned, looks, width=130)
-    assert [label for label, _ in entries] == [*labels, 'pinned']
+    assert [label for label, _ in entries] == [*labels, 'old']
     assert entries[-1][1] is PINNED
     assert (rows, columns) == (4, 1)
     assert legend(Panel({'': line}, 'x', 'y'), looks, 600).rows == 0
