@@ -530,7 +530,7 @@ def test_the_ends_of_a_slider_are_printed_beside_it(explorer):
         [part.value for part in line.children if isinstance(part, widgets.HTML)]
         for line in explorer.view.children[:2]
     ]
-    assert rows == [['<small>0.01 to 10</small>'], ['<small>0.5 to 1</small>']]
+    assert rows == [['<small>0.01 to 10</small>'], ['<small>0 to 1</small>']]
 
 
 @pytest.mark.parametrize(
