@@ -17,7 +17,7 @@ import numpy
 from d2l_ext.data import scaled
 from d2l_ext.install import cuda11, finder, wheels
 from d2l_ext.training import batches
-from d2l_ext.training.backend import Backend
+from d2l_ext.training.backend import Backend, from_book
 
 finder.install()
 try:
@@ -156,3 +156,4 @@ train_steps = _backend.train_steps
 range_test = _backend.range_test
 run_steps = _backend.run_steps
 run = mx.util.use_np(_backend.run)
+__getattr__ = from_book('mxnet')

@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import json
 import pathlib
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ class Source:
 
     def __init__(self, thing: type | Callable):
         try:
-            self.code = inspect.getsource(thing).rstrip()
+            self.code = textwrap.dedent(inspect.getsource(thing)).rstrip()
         except (OSError, TypeError) as error:
             raise ValueError(
                 f'thing must be a class or function that stands in a file, got {thing!r}'

@@ -23,7 +23,7 @@ from d2l_ext.plan import whole_number
 from d2l_ext.training import batches
 from d2l_ext.training._replicas import train_many
 from d2l_ext.training._torch import Learner, evaluate_accuracy
-from d2l_ext.training.backend import Backend
+from d2l_ext.training.backend import Backend, from_book
 
 __all__ = [
     'NETS',
@@ -193,3 +193,4 @@ train_steps = _backend.train_steps
 range_test = _backend.range_test
 run = _backend.run
 run_steps = _backend.run_steps
+__getattr__ = from_book('torch')

@@ -32,9 +32,9 @@ def test_its_map_names_every_room():
 def test_it_loads_math_alone_in_less_than_10_ms(tmp_path):
     code = """
 import sys, time
-before, start = {*sys.modules}, time.perf_counter()
+before, start = {*sys.modules}, time.thread_time()
 import d2l_ext
-print(time.perf_counter() - start, *{*sys.modules} - before)
+print(time.thread_time() - start, *{*sys.modules} - before)
 """
     # where bytecode is not written, each import would compile the files anew
     env = {**os.environ, 'PYTHONPYCACHEPREFIX': str(tmp_path)}

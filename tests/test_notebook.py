@@ -5,6 +5,7 @@ import json
 import pytest
 
 from d2l_ext.notebook import Recorded, Source
+from d2l_ext.plan import Plan
 from d2l_ext.schedulers import CosineScheduler
 
 
@@ -12,6 +13,12 @@ def test_a_source_is_shown_as_code():
     source = Source(CosineScheduler)
     assert repr(source).startswith('class CosineScheduler(')
     assert source._repr_markdown_() == f'```python\n{source}\n```'
+
+
+def test_a_method_begins_at_the_margin_and_so_fits_a_narrow_page():
+    source = Source(Plan.rates).code
+    assert source.startswith('def rates(self')
+    assert '\n    """' in source
 
 
 @pytest.mark.parametrize('thing', [3, 'CosineScheduler', len, CosineScheduler(30, 0.3)])

@@ -44,7 +44,7 @@ FLOORS = (
 # Library -> the files that may import it, and those that may inside functions
 FRAMEWORKS = ('mxnet.py', 'torch.py', 'training/_*', 'vision/_*', 'experiments/_*')
 OWNERS = {
-    'd2l': ((), ()),
+    'd2l': ((), ('training/backend.py',)),
     'distributed': ((), ('experiments/*',)),
     'ipywidgets': (('explorers/*',), ()),
     'jax': ((), ('exchange/*',)),

@@ -1,7 +1,10 @@
 """What the recordings say: means, paired differences, how many seeds it takes.
 
 Two recipes that share a seed share the first weights and the order of the data, so
-their runs are compared in pairs. Everything here reads recordings; nothing trains.
+their runs are compared in pairs. One rule for all that is said of them: a run that
+learned nothing is counted, and left out of means and differences. What it ends with is
+that of guessing, or infinite, and would drown what schedules do to a run that learns.
+Everything here reads recordings; nothing trains.
 """
 
 import math
@@ -31,6 +34,8 @@ class Paired(NamedTuple):
     n: int
 
     def __repr__(self) -> str:
+        if not self.n:
+            return 'no seed with which both learned'
         digits = '.3f' if abs(self.mean) < 1000 else '.1e'  # a loss that ran away
         error = f' ± {self.error:{digits}}' if self.n > 1 else ''
         return f'{self.mean:+{digits}}{error} over {self.n} seed{"s" * (self.n != 1)}'
@@ -97,7 +102,8 @@ def paired(values: Sequence[float], control: Sequence[float]) -> Paired:
 def difference(name: str, control: str, measure: Measure | None = None) -> Paired:
     """Return the `Paired` difference of two recipes over the seeds they share.
 
-    `measure` takes a `History`; without it, the last test accuracy.
+    `measure` takes a `History`; without it, the last test accuracy. Only seeds count
+    with which both runs learned; where there is none, n is 0 and the mean NaN.
 
     Raises ValueError if one of them is not recorded, or if they share no seed.
 
@@ -117,8 +123,11 @@ def difference_of(
     Raises ValueError if they share no seed.
     """
     measure = measure or (lambda run: run.test_acc[-1])
-    pairs = [[measure(run) for run in pair] for pair in same_seed(runs, control)]
-    return paired(*(zip(*pairs) if pairs else ((), ())))
+    pairs = same_seed(runs, control)
+    if pairs and not learned(pairs):
+        return Paired(math.nan, math.nan, 0)
+    values = [[measure(run) for run in pair] for pair in learned(pairs)]
+    return paired(*(zip(*values) if values else ((), ())))
 
 
 def same_seed(*groups: Sequence[History]) -> list[tuple[History, ...]]:
@@ -170,3 +179,8 @@ def failed(history: History) -> bool:
     True
     """
     return not history.train_loss[-1] < math.log(10) - 0.01
+
+
+def learned(groups: Sequence[tuple[History, ...]]) -> list[tuple[History, ...]]:
+    """Return the groups of runs, pairs say, in which no run `failed`."""
+    return [runs for runs in groups if not any(map(failed, runs))]

@@ -1,15 +1,19 @@
-"""What the recordings say, as tables to read."""
+"""What the recordings say, as tables to read.
+
+Means are over the runs that learned, as in all of `statistics`; `failed` counts the
+others.
+"""
 
 import dataclasses
-import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from d2l_ext.experiments import store
 from d2l_ext.experiments.book import BOOK_RESULTS
 from d2l_ext.experiments.recipes import NAMES, RECIPES
 from d2l_ext.experiments.statistics import difference_of, failed
 from d2l_ext.schedulers import ConstantScheduler
+from d2l_ext.training.history import History
 
 # The rate that the book's schedules are compared at
 BOOK_RATE = 0.5
@@ -51,19 +55,24 @@ def control(name: str) -> str | None:
     return None
 
 
-def table(names: Iterable[str] | None = None) -> str:
+def table(names: Iterable[str] | Mapping[str, str] | None = None) -> str:
     """Return losses and accuracies after the last epoch, mean ± standard deviation.
 
-    The last column counts the runs that `failed`; their numbers count all the same.
+    `names`: recipes, or {what to call it: recipe}. `seeds` counts the runs, `failed`
+    those that learned nothing, which the means leave out.
 
     Raises ValueError for a recipe without recordings.
 
-    >>> print(table(['constant_0.8']))
-    recipe        seeds  train loss     train acc      test acc       failed
-    constant_0.8  3      2.306 ± 0.000  0.099 ± 0.006  0.100 ± 0.000  3
+    >>> print(table({'from 0.3': 'constant_0.3', 'from 0.8': 'constant_0.8'}))
+    schedule  seeds  train loss     train acc      test acc       failed
+    from 0.3  5      0.103 ± 0.027  0.963 ± 0.010  0.845 ± 0.009
+    from 0.8  3      none learned                                 3
     """
-    rows = [('recipe', 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]
-    rows += [(name, *_results(store.load(name))) for name in names or RECIPES]
+    names = names or [*RECIPES]
+    called = names if isinstance(names, Mapping) else {name: name for name in names}
+    head = 'recipe' if all(key == name for key, name in called.items()) else 'schedule'
+    rows = [(head, 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]
+    rows += [(key, *_results(store.load(name))) for key, name in called.items()]
     return aligned(rows)
 
 
@@ -71,9 +80,10 @@ def comparison(names: Iterable[str] | None = None) -> str:
     """Return what `table` does, each recipe beside the book's result and a control.
 
     `d test acc`: the paired difference in test accuracy to the constant rate that
-    `control` names, with its standard error; `to tell`: the seeds that a difference of
-    this size takes (`Paired.seeds_needed`); `book's`: its train loss, train acc and
-    test acc. A recipe that is not recorded says so.
+    `control` names, with its standard error, over the seeds with which both learned;
+    `to tell`: as many of them as a difference of this size takes
+    (`Paired.seeds_needed`); `book's`: its train loss, train acc and test acc. A recipe
+    that is not recorded says so.
 
     Raises ValueError if there is no recipe of a name.
     """
@@ -85,7 +95,7 @@ def comparison(names: Iterable[str] | None = None) -> str:
     runs = {name: store.load(name) for name in wanted if store.seeds(name)}
     for name in names:
         if name in runs:
-            told = _told_apart(runs[name], runs.get(others[name] or ''))
+            told = told_apart(runs[name], runs.get(others[name] or ''))
             row = *_results(runs[name]), _book(name), *told, others[name] or ''
         else:
             row = 0, 'not recorded', *[''] * 7
@@ -96,8 +106,10 @@ def comparison(names: Iterable[str] | None = None) -> str:
 
 
 def _results(runs):
-    ends = [(run.train_loss[-1], run.train_acc[-1], run.test_acc[-1]) for run in runs]
-    return len(runs), *map(_spread, zip(*ends)), sum(map(failed, runs)) or ''
+    living = [run for run in runs if not failed(run)]
+    ends = [(run.train_loss[-1], run.train_acc[-1], run.test_acc[-1]) for run in living]
+    means = map(spread, zip(*ends)) if ends else ('none learned', '', '')
+    return len(runs), *means, len(runs) - len(living) or ''
 
 
 def _book(name):
@@ -105,22 +117,36 @@ def _book(name):
     return ' '.join(f'{value:.3f}' for value in BOOK_RESULTS[key]) if key else ''
 
 
-def _told_apart(runs, control):
+def told_apart(
+    runs: Sequence[History], control: Sequence[History] | None
+) -> tuple[str, str]:
+    """Return the difference in test accuracy, and how many seeds it takes to tell it.
+
+    The difference is 'none' where both learned with no seed, '' where none is shared.
+
+    >>> told_apart(store.load('cosine_0.3'), store.load('constant_0.3'))
+    ('+0.023 ± 0.005', '2')
+    """
     try:
         pairs = difference_of(runs, control or ())
     except ValueError:  # they share no seed
         return '', ''
+    if not pairs.n:
+        return 'none', ''
     if pairs.n < 2:
         return f'{pairs.mean:+.3f}', ''
     told = str(pairs.seeds_needed()).replace('inf', '∞')
     return f'{pairs.mean:+.3f} ± {pairs.error:.3f}', told
 
 
-def _spread(values):
+def spread(values: Sequence[float]) -> str:
+    """Return mean ± standard deviation, the mean alone of a single value.
+
+    >>> spread([0.85, 0.87]), spread([0.85])
+    ('0.860 ± 0.014', '0.850')
+    """
     mean = f'{statistics.fmean(values):.3f}'
-    if len(values) < 2 or not all(map(math.isfinite, values)):
-        return mean
-    return f'{mean} ± {statistics.stdev(values):.3f}'
+    return mean if len(values) < 2 else f'{mean} ± {statistics.stdev(values):.3f}'
 
 
 def aligned(rows: Sequence[Sequence[object]]) -> str:

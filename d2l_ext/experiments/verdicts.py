@@ -1,6 +1,6 @@
 """The section's claims: each with a measure, a control, and a verdict from recordings.
 
-A claim is about the sign of a mean over seeds. It is *confirmed* if the mean's 95 %
+A claim is about the sign of a mean over the seeds with which its runs learned. It is *confirmed* if the mean's 95 %
 confidence interval is on the claimed side of 0, *refuted* if it is on the other side,
 and *not distinguishable* if it holds 0. Chance alone would confirm or refute about one
 claim in twenty.
@@ -13,7 +13,7 @@ from d2l_ext.experiments import store
 from d2l_ext.experiments.statistics import (
     Measure,
     Paired,
-    failed,
+    learned,
     paired,
     same_seed,
 )
@@ -61,15 +61,13 @@ class Claim(NamedTuple):
     """A claim of the section: `measure` of the runs has this `sign` beside a control.
 
     `runs`: {(data, variant): (recipe, control)}; without a control the measure itself
-    is looked at. With `learned`, pairs with a run that learned nothing are left out:
-    what knows nothing does not overfit.
+    is looked at.
     """
 
     text: str
     measure: Measure
     sign: int
     runs: dict[tuple[str, str], tuple[str, str | None]]
-    learned: bool = False
 
 
 class Verdict(NamedTuple):
@@ -105,21 +103,18 @@ CLAIMS = {
             ('full', 'as meant'): ('full_constant', None),
             ('mini', 'as meant'): ('constant_0.3', None),
         },
-        learned=True,
     ),
     'less overfitting': Claim(
         'square root: less overfitting than a constant rate',
         gap,
         -1,
         _beside('square_root', 'constant'),
-        learned=True,
     ),
     'smoother': Claim(
         'square root: a smoother curve than a constant rate',
         roughness,
         -1,
         _beside('square_root', 'constant'),
-        learned=True,
     ),
     'better minimum': Claim(
         'multi-factor: a lower train loss than a constant rate',
@@ -158,7 +153,7 @@ def verdict(claim: str, data: str = 'full', variant: str = 'as meant') -> Verdic
     >>> verdict('overfitting').answer
     'confirmed'
     """
-    _, measure, sign, runs, learned = _claim(claim)
+    _, measure, sign, runs = _claim(claim)
     if (data, variant) not in runs:
         there = ', '.join(map(' '.join, runs))
         raise ValueError(f'{claim!r} is looked at {there}, got {data!r}, {variant!r}')
@@ -166,8 +161,7 @@ def verdict(claim: str, data: str = 'full', variant: str = 'as meant') -> Verdic
     pairs = same_seed(*(store.load(n) if store.seeds(n) else () for n in names))
     if len(pairs) < 2:
         return Verdict(UNRECORDED)
-    if learned:
-        pairs = [pair for pair in pairs if not any(map(failed, pair))]
+    pairs = learned(pairs)
     if not pairs:
         return Verdict(f'{UNDECIDED}: a run of each pair learned nothing')
     values = [measure(pair[0]) for pair in pairs]

@@ -19,7 +19,7 @@ import ipywidgets as widgets
 from IPython import get_ipython
 
 from d2l_ext.explorers.controls import CONTROLS, Control
-from d2l_ext.explorers.inputs import button, field, follow, row
+from d2l_ext.explorers.inputs import button, ends, field, follow, row
 from d2l_ext.explorers.output import display_live
 from d2l_ext.explorers.picture import PictureBox
 from d2l_ext.explorers.schedule_tools import ScheduleTools
@@ -83,14 +83,18 @@ class Explorer:
         self._log.observe(self._log_moved, 'value')
         reset = button('Reset', 'Put every control back to its first value', self.reset)
         pin = button('Pin this curve', 'Keep the present curve in grey', self.pin)
-        self._unpin = button('Unpin', 'Take the grey curve away', self.unpin)
+        self._unpin = button('Unpin', 'Take the grey curves away', self.unpin)
         self._unpin.disabled = True
         # a first value that fails is for its author to see: no sentence here
         self._show()
         buttons: list[widgets.Widget] = [reset, pin, self._unpin]
         if any(panel.log is None for panel in self._panels):
             buttons.append(self._log)
-        rows = [*map(row, self.widgets.values()), row(buttons)]
+        rows = [
+            row([*parts, *ends(self.controls[name])])
+            for name, parts in self.widgets.items()
+        ]
+        rows.append(row(buttons))
         rows += [self.trainer.view] if self.trainer else []
         self.view = widgets.VBox([*rows, self.picture.view, self.tools.view])
 
@@ -145,7 +149,7 @@ class Explorer:
             self.state.reset()
 
     def pin(self) -> None:
-        """Keep the present curves in grey, in place of those pinned before."""
+        """Keep the present curves in grey, beside at most three pinned before."""
         with self._changing():
             self.state.pin()
 

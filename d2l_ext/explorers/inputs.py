@@ -51,6 +51,14 @@ def field(
     return box, handle
 
 
+def ends(control: Control) -> list[widgets.HTML]:
+    """Return a text that tells where a control's slider ends, if it has one."""
+    if not isinstance(control, (Slider, Snap)):
+        return []
+    low, high = (f'{control.at(i):.6g}' for i in (0, control.positions))
+    return [widgets.HTML(f'<small>{low} to {high}</small>')]
+
+
 def row(parts: Sequence[widgets.Widget]) -> widgets.Box:
     """Return widgets side by side, in further rows where a page is narrow."""
     return widgets.HBox(parts, layout=widgets.Layout(flex_flow='row wrap'))
@@ -143,7 +151,9 @@ class PointsBox(widgets.VBox):
     def __init__(self, control: Points, label: str = '') -> None:
         self._control, self._rows = control, list[tuple]()
         self._lock, self._held = threading.RLock(), False
-        self._head = [widgets.HTML(label)] if label else []
+        (times,), (rates,) = ends(control.t), ends(control.lr)
+        said = f'times {times.value}, rates {rates.value}'
+        self._head = [widgets.HTML(f'{label}: {said}' if label else said)]
         self._add = button(
             'Add a point', 'Where two points are furthest apart', self.add
         )

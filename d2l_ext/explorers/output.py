@@ -12,16 +12,22 @@ from IPython import get_ipython
 from IPython.display import display
 
 VIEW = 'application/vnd.jupyter.widget-view+json'
-LIVE, SAVED = 'd2l-live', 'd2l-saved'
-# three rows: this style, the widget, the picture; `:has` looks into a row
+LIVE, SAVED, PICTURE = 'd2l-live', 'd2l-saved', 'd2l-picture'
+# Three rows: this style, the widget, the picture; `:has` looks into a row. On a dark
+# page pictures turn to light on dark in the same hues, also those of `figure`, which
+# have a size, as JupyterLab keeps no more of them
 STYLE = f"""<div class="{SAVED}"><style>
 .jp-OutputArea-child:has(.{SAVED}),
 .jp-OutputArea-child:has(.{SAVED}) + .jp-OutputArea-child:not(:has(.{LIVE})),
 .jp-OutputArea-child:has(.{LIVE}) + .jp-OutputArea-child,
 .output_container:has(.{LIVE}) + .output_container {{ display: none }}
+[data-jp-theme-light="false"] :is(.{PICTURE}, .jp-RenderedImage img[width]) {{
+    filter: invert(.93) hue-rotate(180deg)
+}}
 </style></div>"""
 # ipywidgets gives the handle of a slider no name, and a position for a value; the box
-# before it has both, its value a moment later than the handle moves
+# before it has both, its value a moment later than the handle moves. Its images have no
+# alt: the lines above are an image with a name, so what lies below them has none
 NAMES = (
     """<script>
 (() => {
@@ -40,8 +46,11 @@ NAMES = (
             for (const wait of [60, 200, 500]) setTimeout(name, wait, handle);
         }).observe(handle, {attributeFilter: ['aria-valuenow']});
     };
-    const all = () => document.querySelectorAll('.LIVE .noUi-handle').forEach(name);
-    for (const wait of [0, 500, 2000, 8000]) setTimeout(all, wait);
+    const all = () => {
+        document.querySelectorAll('.LIVE .noUi-handle').forEach(name);
+        for (const image of document.querySelectorAll('.LIVE img')) image.alt = image.alt || '';
+    };
+    for (let wait = 125; wait < 1e5; wait *= 2) setTimeout(all, wait);
     document.addEventListener('focusin', (event) => {
         if (event.target.matches('.LIVE .noUi-handle')) name(event.target);
     });

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
+from d2l_ext.explorers.output import PICTURE
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plots.svg import Canvas
 
@@ -34,6 +35,7 @@ class PictureBox:
                 grid_template_areas='"a"', overflow='hidden', flex='none'
             ),
         )
+        self._picture.add_class(PICTURE)
         # a narrow page scrolls: a bar in the grid itself would cover the picture's end
         around = widgets.Box(
             [self._picture], layout=widgets.Layout(overflow='auto', max_width='100%')

@@ -29,6 +29,7 @@ from d2l_ext.explorers.controls import (
     restored,
     share,
 )
+from d2l_ext.panels.look import PINS
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plan import Plan
 
@@ -78,8 +79,7 @@ class ExplorerState:
         self.slider = ''  # the one that was moved last
         self._values = {name: control.value for name, control in controls.items()}
         self._log_y = False
-        self._pinned: list[dict] = []
-        self._pinned_at: dict[str, Any] = {}
+        self._pins: list[Display] = []
 
     def __repr__(self) -> str:
         return f'{function_name(self.function)}, {in_words(self._values)}'
@@ -102,7 +102,7 @@ class ExplorerState:
     @property
     def pinned(self) -> bool:
         """Whether curves are pinned."""
-        return bool(self._pinned)
+        return bool(self._pins)
 
     def set(self, /, **values: Any) -> None:
         """Give controls other values, all at once.
@@ -151,15 +151,16 @@ class ExplorerState:
         self.set(**values)
 
     def pin(self) -> None:
-        """Keep the curves shown last in grey, in place of those pinned before."""
+        """Keep the curves shown last in grey, beside at most three pinned before."""
         if self.display:
-            self._pinned = [_joined(panel) for panel in self.display.panels]
-            self._pinned_at = self.display.values
+            now = self._key(self.display.values)
+            kept = [pin for pin in self._pins if self._key(pin.values) != now]
+            self._pins = [*kept, self.display][-len(PINS) :]
             self.cache.clear()
 
     def unpin(self) -> None:
         """Take the pinned curves away."""
-        self._pinned = []
+        self._pins = []
         self.cache.clear()
 
     def evaluate(self) -> Display:
@@ -200,14 +201,36 @@ class ExplorerState:
 
     def as_asked(self, panels: Sequence[Panel]) -> list[Panel]:
         """Return the panels with what the reader asked for: log axes, pinned curves."""
-        pinned = [*self._pinned, *({} for _ in panels)]
+        asked = []
+        for i, panel in enumerate(panels):
+            curves = {
+                label: _joined(pin.panels[i])
+                for label, pin in zip(self._labels(), self._pins, strict=True)
+                if i < len(pin.panels) and pin.panels[i].lines
+            }
+            log = self.log_y if panel.log is None else panel.log
+            pinned = {**panel.pinned, **curves}
+            asked.append(dataclasses.replace(panel, log=log, pinned=pinned))
+        return asked
+
+    def _labels(self) -> list[str]:
+        """Return what the pins are called: by the settings that tell them apart."""
+        if len(self._pins) < 2:
+            return ['pinned'] * len(self._pins)
+        texts = [self._key(pin.values) for pin in self._pins]
+        differ = [len({*column}) > 1 for column in zip(*texts, strict=True)]
+        names = [
+            control.label or name.replace('_', ' ')
+            for name, control in self.controls.items()
+        ]
         return [
-            dataclasses.replace(
-                panel,
-                log=self.log_y if panel.log is None else panel.log,
-                pinned={**panel.pinned, **curves},
+            'pinned: '
+            + ', '.join(
+                f'{name} {text}'
+                for name, text, differs in zip(names, row, differ, strict=True)
+                if differs
             )
-            for panel, curves in zip(panels, pinned, strict=False)
+            for row in texts
         ]
 
     def _key(self, values: dict[str, Any]) -> tuple[str, ...]:
@@ -221,8 +244,9 @@ class ExplorerState:
         if self.extend:
             panels, more = self.extend(panels, plan)
             sentences += more
-        if self._pinned:
-            sentences.append(f'Pinned: {in_words(self._pinned_at)}.')
+        if self._pins:
+            at = '; '.join(in_words(pin.values) for pin in self._pins)
+            sentences.append(f'Pinned: {at}.')
         return Display(values, panels, self.as_asked(panels), plan, sentences)
 
 
@@ -276,10 +300,8 @@ def _match(function: Callable, controls: dict[str, Control]) -> None:
         ) from error
 
 
-def _joined(panel: Panel) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _joined(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     """Return a panel's lines as one, with gaps between them."""
     lines = [(np.r_[x, np.nan], np.r_[y, np.nan]) for x, y in panel.lines.values()]
-    if not lines:
-        return {}
     x, y = map(np.concatenate, zip(*lines, strict=True))
-    return {'pinned': (x, y)}
+    return x, y

@@ -6,7 +6,7 @@ file decides.
 
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,12 @@ STYLES = (
     Style('#56b4e9', (3, 1, 1, 1, 1, 1)),
 )
 PINNED = Style('#8c8c8c', (4, 2.5), 1.5)
+PINS = (
+    PINNED,
+    Style('#5f5f5f', (1.5, 1.5), 1.5),
+    Style('#8c8c8c', (9, 2.5), 1.5),
+    Style('#5f5f5f', (6, 2, 1.5, 2), 1.5),
+)
 MARK = Style(GREY, (2, 2), 1)
 
 
@@ -78,6 +84,15 @@ def styles(panels: Sequence[Panel]) -> dict[str, Style]:
     }
 
 
+def pins(panel: Panel) -> dict[str, Style]:
+    """Return {label: Style} for what is pinned in a panel.
+
+    >>> pins(Panel({}, 'x', 'y', pinned={'before': ([], [])}))['before'].color
+    '#8c8c8c'
+    """
+    return {label: PINS[i % len(PINS)] for i, label in enumerate(panel.pinned)}
+
+
 def _thin(panel: Panel) -> Sequence[str]:
     if isinstance(panel.thin, bool):
         return [*panel.lines] if panel.thin else []
@@ -96,8 +111,7 @@ def legend(panel: Panel, looks: dict[str, Style], width: float) -> Legend:
     """
     labels = dict.fromkeys((*panel.lines, *panel.bands))
     entries = [(label, looks[label]) for label in labels if label]
-    if panel.pinned:
-        entries.append(('pinned', PINNED))
+    entries += pins(panel).items()
     if not entries:
         return Legend(entries, 0, 1)
     widths = [HANDLE + LETTER * len(label) for label, _ in entries]
@@ -110,6 +124,32 @@ def legend(panel: Panel, looks: dict[str, Style], width: float) -> Legend:
         lines = [1 + label.count('\n') for label, _ in entries]
         return Legend(entries, sum(lines), 1)
     return Legend(entries, math.ceil(len(entries) / columns), columns)
+
+
+def ran_away(values: Sequence[float]) -> bool:
+    """Tell whether losses of these values want a logarithmic axis.
+
+    They do where the largest is beyond 100, and beyond 1,000 times the smallest: next
+    to what a diverging run leaves behind, all others would lie on the axis.
+
+    >>> ran_away([2.3, 0.4, 1.5e9]), ran_away([2.3, 0.001])
+    (True, False)
+    """
+    seen = [value for value in values if 0 < value < math.inf]
+    return bool(seen) and max(seen) > max(100, 1e3 * min(seen))
+
+
+def down_to(low: float, ends: Iterable[float]) -> float:
+    """Return where a logarithmic axis begins that shows where its curves end.
+
+    `low`, if none of the positive ones of `ends` lies below it, else the power of ten
+    below the lowest: an axis stands still until it would hide the answer.
+
+    >>> down_to(2.5e-5, [0.01]), down_to(2.5e-5, [1.1e-6, 0.0])
+    (2.5e-05, 1e-06)
+    """
+    lowest = min([low, *(end for end in ends if end > 0)])
+    return low if lowest == low else 10.0 ** math.floor(math.log10(lowest) - 0.02)
 
 
 def beside(xlim: Interval, x: float) -> int:
@@ -257,12 +297,12 @@ def _decades(first: int, last: int, most: int) -> Sequence[int]:
 
 
 def tick_label(value: float) -> str:
-    """Return a tick's label: 0.0001 would be too wide for the margin.
+    """Return a tick's label: 0.0001 and 1500000 would be too wide for the margin.
 
-    >>> tick_label(0.25), tick_label(0.0001)
-    ('0.25', '1e-4')
+    >>> tick_label(0.25), tick_label(0.0001), tick_label(1.5e9)
+    ('0.25', '1e-4', '1.5e9')
     """
-    if not 0 < value < 1e-3:
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f'{value:.6g}'
     digits, _, exponent = f'{value:.2e}'.partition('e')
     return f'{float(digits):g}e{int(exponent)}'

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from d2l_ext.panels.look import ran_away
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.schedules import sentence, staircase
 from d2l_ext.plan import Plan, plan_of
@@ -22,7 +23,8 @@ def history_panels(history: Any) -> list[Panel]:
     """Return the panels of loss, accuracy and applied learning rate, one per epoch axis.
 
     `history`: one `History`, or {label: history} to compare several. Losses and
-    accuracies of epoch e = 0, 1, ... stand at e + 1, where the epoch ends.
+    accuracies of epoch e = 0, 1, ... stand at e + 1, where the epoch ends. The axis of
+    losses is logarithmic where a run diverged (`look.ran_away`).
 
     >>> from d2l_ext.training import History
     >>> loss, accuracy = history_panels(History({}, [1.2, 0.8], [0.6, 0.7], [0.5, 0.65]))
@@ -45,6 +47,7 @@ def history_panels(history: Any) -> list[Panel]:
         Panel(
             {label: (np.arange(len(ys)) + 1, ys) for label, ys in loss.items()},
             ylabel='loss' if alone else 'train loss',
+            log=ran_away([y for ys in loss.values() for y in ys]) or None,
             note=sentence(
                 {label: ' '.join(repr(run).split()) for label, run in histories.items()}
             ),

@@ -19,13 +19,13 @@ from d2l_ext.panels.look import (
     GRID,
     INK,
     MARK,
-    PINNED,
     Legend,
     Limits,
     Style,
     beside,
     legend,
     limits,
+    pins,
     styles,
 )
 from d2l_ext.panels.panel import Panel
@@ -223,8 +223,8 @@ def _look(style: Style, x: np.ndarray | None = None) -> dict:
 
 def _add(ax: Axes, panel: Panel, styles: dict[str, Style]) -> None:
     """Draw on `ax` what `svg.py` writes as SVG."""
-    for x, y in panel.pinned.values():
-        ax.plot(x, y, **_look(PINNED))
+    for label, look in pins(panel).items():
+        ax.plot(*panel.pinned[label], **_look(look))
     for label, (x, low, high) in panel.bands.items():
         ax.fill_between(x, low, high, color=styles[label].color, alpha=0.2, linewidth=0)
     small: dict[str, Any] = {

@@ -18,12 +18,12 @@ from d2l_ext.panels.look import (
     GRID,
     INK,
     MARK,
-    PINNED,
     Limits,
     Style,
     along,
     beside,
     limits,
+    pins,
     styles,
     tick_label,
     x_ticks,
@@ -114,7 +114,8 @@ class Canvas:
         planes = [Plane(ax) for ax in axes]
         for ax, plane, panel, wanted in zip(axes, planes, panels, bounds, strict=True):
             pinned = [
-                _stroke(_path(plane, *xy), PINNED) for xy in panel.pinned.values()
+                _stroke(_path(plane, *panel.pinned[label]), look)
+                for label, look in pins(panel).items()
             ]
             named = ax.xaxis.get_tick_params().get('labelbottom', True)
             scales += _ticks(plane.bounds, wanted, named) + _clipped(plane, pinned)
@@ -138,7 +139,7 @@ class Canvas:
 
 def _still(panel: Panel) -> tuple:
     """Return what of a panel is in the background, in a form that can be compared."""
-    labels = tuple(panel.lines), tuple(panel.bands), bool(panel.pinned), panel.thin
+    labels = tuple(panel.lines), tuple(panel.bands), tuple(panel.pinned), panel.thin
     return panel.title, panel.xlabel, panel.ylabel, labels
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from d2l_ext.panels.look import down_to
 from d2l_ext.panels.panel import Panel
 from d2l_ext.panels.schedules import name_of, rates_panel
 from d2l_ext.plan import BATCHES_PER_EPOCH, Plan, plan_of
@@ -93,7 +94,7 @@ def consequence_panels(
         'epoch',
         'expected loss',
         xlim=(0, plan.num_epochs),
-        ylim=(1e-4 * 64 / batch_size, top),
+        ylim=(down_to(1e-4 * 64 / batch_size, losses[-1:]), top),
         log=True,
         note=note,
         verticals=_divergence(epochs, losses, top),

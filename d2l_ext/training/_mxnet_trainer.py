@@ -17,6 +17,10 @@ def lr_scheduler(
     updates, or epochs of `batches_per_epoch` updates where that is given. The rates
     stand even where an optimizer with a rate of its own, such as Adam, prints that it
     has overwritten them.
+
+    `Trainer.save_states` pickles it with the optimizer. Where that fails, as with a
+    lambda, MXNet has already emptied the file, and with it what was saved before. The
+    `checkpoint` of `train` never goes that way.
     """
     return _LRScheduler(scheduler, whole_number('batches_per_epoch', batches_per_epoch))
 

@@ -1,8 +1,11 @@
 """What a reader calls to train: the loop, bound to one framework."""
 
+import importlib
 import os
+import sys
 from collections.abc import Callable, Generator
 from functools import partial
+from typing import Any
 
 from d2l_ext.plan import Plan, plan_of, whole_number
 from d2l_ext.schedulers import PlateauScheduler
@@ -226,3 +229,33 @@ def followed_metric(plan: Plan | None, metric: str | None) -> str:
             f'metric={metric!r} is for a PlateauScheduler: {scheduler!r:.80} follows none'
         )
     return chosen
+
+
+def from_book(framework: str) -> Callable[[str], Any]:
+    """Return a module's `__getattr__`: names it lacks are those of the book's `d2l`.
+
+    The book's is imported when a name is first asked for, since not everybody has it.
+    What it returns raises AttributeError, and says where the book's is, without it or
+    where it has no such name either.
+    """
+
+    def attribute(name: str) -> Any:
+        lacks = f'd2l_ext.{framework} has no {name!r}'
+        if name.startswith('_'):  # asked by tools, not by readers
+            raise AttributeError(lacks)
+        book = f'd2l.{framework}'
+        try:
+            return getattr(importlib.import_module(book), name)
+        # its requirements are old, and fail to load in more ways than one
+        except (ImportError, OSError, AttributeError) as error:
+            if book in sys.modules:
+                said = f"{lacks}, nor has the book's {book}"
+            else:
+                said = (
+                    f"{lacks}; the book's own package may, but {book} cannot be "
+                    f'imported ({error}): run `{sys.executable} -m d2l_ext.install`, '
+                    'and install what it names'
+                )
+            raise AttributeError(said) from error
+
+    return attribute

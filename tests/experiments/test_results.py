@@ -56,14 +56,42 @@ def words(text, name):
 def test_a_table_by_hand(folder):
     keep('cosine_0.5', (1.0, 0.6, 0.5), (2.0, 0.6, 0.5), (2.3029, 0.6, 0.5))
     assert words(table(['cosine_0.5']), 'cosine_0.5') == (
-        ['3', '1.768', '±', '0.682', '0.600', '±', '0.000', '0.500', '±', '0.000', '1']
+        ['3', '1.500', '±', '0.707', '0.600', '±', '0.000', '0.500', '±', '0.000', '1']
     )
 
 
-def test_one_seed_and_a_diverged_one_have_no_spread(folder):
+def test_one_seed_has_no_spread_and_a_diverged_one_no_mean(folder):
     keep('cosine_0.5', (math.nan, 0.6, 0.5))
-    expected = ['1', 'nan', '0.600', '0.500', '1']
+    assert words(table(['cosine_0.5']), 'cosine_0.5') == ['1', 'none', 'learned', '1']
+    keep('cosine_0.5', (math.nan, 0.6, 0.5), (0.2, 0.6, 0.5))
+    expected = ['2', '0.200', '0.600', '0.500', '1']
     assert words(table(['cosine_0.5']), 'cosine_0.5') == expected
+
+
+def test_a_table_calls_recipes_what_it_is_told_to():
+    head, row = table({'from a half': 'cosine_0.5'}).splitlines()
+    assert head.startswith('schedule     seeds') and row.startswith('from a half  10 ')
+    everything = table().splitlines()
+    assert [line.split()[0] for line in everything] == ['recipe', *RECIPES]
+
+
+def test_a_run_that_ran_away_is_counted_and_in_no_mean(folder):
+    """Such a loss made a verdict of +4.3e+10 ± 4.3e+10 of two schedules much alike."""
+    dead = [(1e11, 0.1, 0.1), (2.3026, 0.1, 0.1), (math.inf, 0.1, 0.1)]
+    keep('full_cosine', (0.3, 0.9, 0.8), (0.2, 0.9, 0.8), *dead)
+    keep('full_warmup_cosine', (0.5, 0.9, 0.9), (0.4, 0.9, 0.9), *[(0.4, 0.9, 0.9)] * 3)
+    assert repr(verdict('initially')) == 'refuted: +0.200 ± 0.000 over 2 seeds'
+    pairs = difference('full_warmup_cosine', 'full_cosine')
+    assert repr(pairs) == '+0.100 ± 0.000 over 2 seeds'
+    row = words(table(['full_cosine']), 'full_cosine')
+    assert row[:2] + row[-1:] == ['5', '0.250', '3']
+    keep('full_constant', *[(2.3026, 0.1, 0.1)] * 5)
+    nothing = difference('full_cosine', 'full_constant')
+    assert repr(nothing) == 'no seed with which both learned'
+    assert (nothing.n, nothing.seeds_needed()) == (0, math.inf)
+    assert nothing.interval == (-math.inf, math.inf)
+    row = words(comparison(['full_cosine']), 'full_cosine')
+    assert row[-2:] == ['none', 'full_constant']
 
 
 def test_a_plain_table_wants_recordings(folder):

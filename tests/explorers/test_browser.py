@@ -4,14 +4,26 @@
 """
 
 import contextlib
+import io
 import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from d2l_ext.explorers.controls import Log
-from tests.browser.lab import CHROMIUM, FLAGS, NODELAY, SETTINGS, scratch, serve
+from tests.browser.lab import (
+    CHROMIUM,
+    FLAGS,
+    NODELAY,
+    ROOT,
+    SETTINGS,
+    scratch,
+    serve,
+)
+
+AXE = ROOT / 'site/.parts/axe.min.js'
 
 EXPLORER = """
 from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
@@ -41,6 +53,7 @@ def browser():
     playwright = pytest.importorskip('playwright.sync_api')
     if not CHROMIUM:
         pytest.skip('no chromium here')
+    playwright.expect.set_options(timeout=20_000)
     with playwright.sync_playwright() as api:
         chromium = api.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
@@ -59,18 +72,18 @@ def server():
 def lab(browser, server):
     """A function of a notebook: opens it, runs all cells, returns the page.
 
-    The notebook is a path or the code of a single cell. `page.errors` lists what the
+    The notebook is a path, or the code of its cells. `page.errors` lists what the
     page complained about.
     """
     url, folder = server
     with contextlib.ExitStack() as pages:
 
-        def open_notebook(notebook, width=1100, height=1000, run=True):
-            if isinstance(notebook, Path):
-                name = notebook.name
-                shutil.copy(notebook, folder)
+        def open_notebook(*notebook, width=1100, height=1000, run=True):
+            if isinstance(notebook[0], Path):
+                name = notebook[0].name
+                shutil.copy(notebook[0], folder)
             else:
-                name = scratch(folder, notebook)
+                name = scratch(folder, *notebook)
             page = pages.enter_context(
                 contextlib.closing(
                     browser.new_page(viewport={'width': width, 'height': height})
@@ -111,10 +124,38 @@ def holds(box, text):
     expect(box).to_have_value(text, timeout=20_000)
 
 
+def shows(page, picture):
+    """Wait until the picture's lines are these again."""
+    page.wait_for_function(
+        "picture => document.querySelector('svg[role=img]').innerHTML === picture",
+        arg=picture,
+    )
+
+
+def at_rest(page, locator):
+    """Wait until an element has been where it is for half a second; return its box."""
+    locator.evaluate("""element => new Promise(done => {
+        let before = '', since = 0;
+        requestAnimationFrame(function look(now) {
+            const {x, y, width, height} = element.getBoundingClientRect();
+            const place = `${x} ${y} ${width} ${height}`;
+            if (place !== before) [before, since] = [place, now];
+            if (now - since > 500) done(); else requestAnimationFrame(look);
+        });
+    })""")
+    return locator.bounding_box()
+
+
+def without_code(page):
+    """Hide the code; return when the picture has come to rest."""
+    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    return at_rest(page, page.locator('svg[role=img]'))
+
+
 def test_an_explorer_by_keyboard(lab, tmp_path):
     page = lab(EXPLORER)
     first = settled(page, 'peaks at 0.3 in epoch 5')
-    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    without_code(page)
     page.screenshot(path=tmp_path / 'first.png')
 
     rate = page.get_by_role('textbox', name='peak learning rate')
@@ -155,31 +196,44 @@ def test_an_explorer_by_keyboard(lab, tmp_path):
 
     page.get_by_role('button', name='Unpin').press('Enter')
     page.get_by_role('button', name='Reset').press('Enter')
-    assert settled(page, 'peaks at 0.3 in epoch 5') == first
+    settled(page, 'peaks at 0.3 in epoch 5')
+    shows(page, first)
     holds(rate, '0.3')
     assert page.errors == []
+
+
+# what JupyterLab asks its server every ten seconds, whatever happens in a notebook
+POLLED = re.compile(r'/api/(kernels|kernelspecs|sessions|terminals)\b')
 
 
 def test_a_move_fetches_nothing_and_changes_nothing_around_the_notebook(lab):
     page = lab(EXPLORER)
     settled(page, 'peaks at 0.3 in epoch 5')
-    page.wait_for_timeout(1000)
-    page.evaluate("""() => {
+    # from a second on in which JupyterLab, still at its own start, has changed nothing
+    page.evaluate("""() => new Promise(done => {
         globalThis.changes = [];
         const notebook = document.querySelector('.jp-Notebook');
+        const quiet = () => { changes.length = 0; done(); };
+        let soon = setTimeout(quiet, 1000);
         new MutationObserver((all) => {
             for (const {target} of all)
-                if (!notebook.contains(target))
+                if (!notebook.contains(target)) {
                     changes.push(target.parentElement?.outerHTML);
+                    clearTimeout(soon);
+                    soon = setTimeout(quiet, 1000);
+                }
         }).observe(document, {
             subtree: true, childList: true, characterData: true, attributes: true});
-    }""")
+    })""")
     fetched = []
-    page.on('request', lambda request: fetched.append(request.url))
+    page.on(
+        'request',
+        lambda request: POLLED.search(request.url) or fetched.append(request.url),
+    )
     rate = Log(0.3, 0.01, 10)
     page.locator('.noUi-handle').first.press('ArrowRight')
     settled(page, f'peaks at {rate.at(rate.position(0.3) + 1):.4g} in epoch 5')
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(300)  # for what must not come
     assert fetched == []
     assert page.evaluate('changes') == []
     assert page.errors == []
@@ -188,23 +242,21 @@ def test_a_move_fetches_nothing_and_changes_nothing_around_the_notebook(lab):
 def test_a_drag_ends_on_the_value_in_the_box(lab):
     page = lab(EXPLORER)
     settled(page, 'peaks at 0.3 in epoch 5')
-    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
-    page.wait_for_timeout(200)
-    picture = page.locator('svg[role=img]')
-    height = picture.bounding_box()['height']
+    height = without_code(page)['height']
     handle = page.locator('.noUi-handle').first
-    box = handle.bounding_box()
+    box = at_rest(page, handle)
     x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 100, y, steps=40)
     page.mouse.up()
+    at_rest(page, handle)
     position = int(float(handle.get_attribute('aria-valuenow')))
     assert position > 110
     value = Log(0.3, 0.01, 10).at(position)
     settled(page, f'peaks at {value:.4g} in epoch 5')
     holds(page.get_by_role('textbox', name='peak learning rate'), f'{value}')
-    assert picture.bounding_box()['height'] == height
+    assert at_rest(page, page.locator('svg[role=img]'))['height'] == height
     assert page.errors == []
 
 
@@ -232,7 +284,7 @@ def test_a_list_shows_its_longest_text_and_is_no_narrower_than_a_number(lab):
         free.style.cssText = 'position: absolute; width: auto';
         return [list.offsetWidth, free.offsetWidth];
     }"""
-    number = page.get_by_role('textbox', name='third').bounding_box()
+    number = at_rest(page, page.get_by_role('textbox', name='third'))
     for label in ('first', 'second'):
         choice = page.get_by_label(label, exact=True)
         has, needs = choice.evaluate(wanted)
@@ -270,7 +322,7 @@ Explorer(drawn, train=steps, points=points)
 def test_a_schedule_is_drawn_shared_and_trained_by_keyboard(lab, tmp_path):
     page = lab(DRAWN)
     first = settled(page, 'peaks at 0.3 in epoch 5')
-    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    without_code(page)
     page.get_by_role('textbox', name='rate 2').fill('0.5')
     page.keyboard.press('Enter')
     assert settled(page, 'peaks at 0.5 in epoch 5') != first
@@ -340,8 +392,7 @@ CUT = """() => {
 def test_nothing_is_cut_where_a_page_is_narrow(lab, width, tmp_path):
     page = lab(DRAWN, width=width)
     settled(page, 'peaks at 0.3 in epoch 5')
-    page.evaluate("jupyterapp.commands.execute('notebook:hide-all-cell-code')")
-    page.wait_for_timeout(500)
+    without_code(page)
     page.screenshot(path=tmp_path / f'{width}.png')
     cut = page.evaluate(CUT)
     assert cut == []
@@ -362,8 +413,50 @@ def test_sliders_and_progress_have_names_and_say_values(lab):
     said = page.get_by_role('textbox', name='rate 2').input_value()
     expect(rate).to_have_attribute('aria-valuetext', said)
     bar = page.get_by_role('progressbar', name='progress')
-    assert bar.get_attribute('value') == '0'
+    expect(bar).to_have_attribute('value', '0')
     page.get_by_role('button', name='Train this now').press('Enter')
     expect(bar).not_to_have_attribute('value', '0')
     page.get_by_role('button', name='Stop').press('Enter')
     assert page.errors == []
+
+
+STILL = """
+from d2l_ext.plots import Panel, figure
+figure(Panel({'y': ([0, 1], [0, 1])}, 'x', 'y'))
+"""
+SERIOUS = """axe.run('.d2l-live', {preload: false}).then(report => report.violations
+    .filter(one => ['serious', 'critical'].includes(one.impact))
+    .map(one => [one.id, one.nodes.map(node => node.html.slice(0, 200))]))"""
+
+
+def brightness(locator):
+    """Return the mean brightness of an element on the screen, from 0 to 255."""
+    image = pytest.importorskip('PIL.Image')
+    seen = image.open(io.BytesIO(locator.screenshot())).convert('L')
+    return np.asarray(seen).mean()
+
+
+@pytest.mark.parametrize('theme', ['Light', 'Dark'])
+def test_pictures_are_as_dark_as_the_theme_and_axe_finds_nothing_serious(
+    lab, theme, tmp_path
+):
+    from playwright.sync_api import expect
+
+    page = lab(STILL, DRAWN)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    page.evaluate(
+        "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
+        f'JupyterLab {theme}',
+    )
+    light = 'true' if theme == 'Light' else 'false'
+    expect(page.locator('body')).to_have_attribute('data-jp-theme-light', light)
+    without_code(page)
+    page.screenshot(path=tmp_path / f'{theme}.png')
+    for shown in page.locator('.d2l-picture'), page.locator('.jp-RenderedImage img'):
+        mean = brightness(shown.first)
+        assert mean > 220 if theme == 'Light' else mean < 60
+    if not AXE.exists():
+        pytest.skip('no axe-core here: `make site` fetches it')
+    expect(page.locator('.d2l-picture img')).to_have_attribute('alt', '')
+    page.evaluate(AXE.read_text('utf-8'))
+    assert page.evaluate(SERIOUS) == []

@@ -10,6 +10,7 @@ from d2l_ext.explorers.cache import Cache
 from d2l_ext.explorers.controls import Choice, Slider, Switch
 from d2l_ext.explorers.state import ExplorerState, explain, function_name
 from d2l_ext.panels import Panel, schedule_panel
+from d2l_ext.panels.look import pins
 from d2l_ext.schedulers import CosineScheduler
 
 
@@ -123,6 +124,24 @@ def test_pinned_curves_and_log_axes_are_in_what_is_shown_alone():
     state.unpin()
     state.log_y = False
     assert not any(panel.pinned or panel.log for panel in seen(state).shown)
+
+
+def test_several_pins_are_labelled_by_what_tells_them_apart():
+    state = make()
+    for lr in 0.1, 0.2, 0.3, 0.1, 0.4, 0.25:
+        state.set(base_lr=lr)
+        state.display = state.evaluate()
+        state.pin()
+    panel = seen(state).shown[0]
+    # the second 0.1 took the place of the first, and 0.2 went when a fifth came
+    labels = [f'pinned: base lr {lr}' for lr in (0.3, 0.1, 0.4, 0.25)]
+    assert [*panel.pinned] == labels
+    assert [y[0] for _, y in panel.pinned.values()] == [0.3, 0.1, 0.4, 0.25]
+    assert len({*pins(panel).values()}) == 4
+    assert seen(state).sentences[-1].count('base_lr=') == 4
+    state.unpin()
+    state.pin()
+    assert [*seen(state).shown[0].pinned] == ['pinned']
 
 
 def test_a_shared_text_and_reset_bring_values_and_axes_back():

@@ -3,7 +3,9 @@
 No test here needs a GPU. Where there is one that MXNet can drive, the last ones use it.
 """
 
+import _ctypes
 import ctypes
+import shutil
 import subprocess
 import sys
 import warnings
@@ -55,19 +57,31 @@ def test_no_driver():
     assert cuda11.capabilities('libcuda-missing.so.1') is None
 
 
-def test_every_library_of_the_installed_wheels_is_found():
-    # the folder is there only where the installer has chosen the GPU wheel
+def preloaded(folder):
+    """Return what could not be loaded from a folder, and what of it is in memory."""
     code = (
+        'import sys, pathlib\n'
         'from d2l_ext.install import cuda11\n'
-        'print(*cuda11.preload())\n'
-        'if cuda11.FOLDER.is_dir():\n'
-        '    loaded = open("/proc/self/maps").read()\n'
-        '    print(*(n for n in cuda11.SONAMES if f"/lib/{n}\\n" not in loaded))'
+        'print(*cuda11.preload(pathlib.Path(sys.argv[1])))\n'
+        'loaded = open("/proc/self/maps").read()\n'
+        'print(*(n for n in cuda11.SONAMES if f"/lib/{n}\\n" in loaded))'
     )
-    run = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True, check=True
-    )
-    assert run.stdout.split() == []
+    command = [sys.executable, '-c', code, str(folder)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line.split() for line in run.stdout.splitlines()]
+
+
+def test_every_library_in_the_folder_is_loaded_and_one_that_is_not_is_named(tmp_path):
+    for i, soname in enumerate(cuda11.SONAMES):  # each by a library that is here
+        place = tmp_path / 'nvidia' / f'wheel{i}' / 'lib'
+        place.mkdir(parents=True)
+        shutil.copy(_ctypes.__file__, place / soname)
+    assert preloaded(tmp_path) == [[], [*cuda11.SONAMES]]
+    first, *others = cuda11.SONAMES
+    (tmp_path / 'nvidia' / 'wheel0' / 'lib' / first).write_bytes(b'no library')
+    assert preloaded(tmp_path) == [[first], others]
+    if cuda11.FOLDER.is_dir():  # where the installer has chosen the wheel for GPUs
+        assert preloaded(cuda11.FOLDER) == [[], [*cuda11.SONAMES]]
 
 
 THIS = f'run `{sys.executable} -m d2l_ext.install`'

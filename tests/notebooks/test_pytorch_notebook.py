@@ -25,8 +25,9 @@ import json, sys
 {first}
 from d2l_ext.jupyter import answers
 names = answers.run()
-moved = names['decay']('StepLR', 0.4, 0.6, 7)
-print(moved.note, *moved.lines, sep='|')
+moved = [names['decay']('StepLR', 0.4, 0.6, 7)]
+moved += [names['composed'](name, 0.4, 7, 0.9) for name in names['makes']]
+print(*['|'.join([panel.note, *panel.lines]) for panel in moved], sep=' // ')
 print(json.dumps([names['pytorch'].answers, 'torch' in sys.modules]))
 """
 
@@ -53,10 +54,13 @@ def test_the_recorded_answers_are_pytorchs():
     printed, moved, answers, loaded = run()
     assert loaded
     assert printed == stored_lines()
-    assert moved.endswith("Largest difference: 0.000000000000.|ours|PyTorch's")
+    for panel in moved.split(' // '):
+        assert panel.endswith("Largest difference: 0.000000000000.|ours|PyTorch's")
     recorded = Recorded('torch')
     _, recorded = json.loads(recorded.path.read_text())
     del answers["applied('StepLR', 0.4, step_size=7, gamma=0.6)"]
+    for make in 'warm_then_decay', 'warm_and_decay':
+        del answers[f'applied({make}, 0.4, warmup=7, gamma=0.9)']
     assert answers.keys() == recorded.keys()
     for call, answer in answers.items():
         assert flat(answer) == pytest.approx(flat(recorded[call]), rel=1e-9), call
@@ -80,7 +84,40 @@ def test_without_pytorch_it_reads_on_from_the_recorded_answers():
     printed, moved, _, loaded = run(WITHOUT)
     assert not loaded
     assert printed == stored_lines()
-    assert moved.endswith('Of PyTorch nothing is recorded here: install it.|ours')
+    said = "Largest difference: 0.000000000000. (PyTorch's by its formula.)"
+    for panel in moved.split(' // '):
+        assert panel.endswith(f"{said}|ours|PyTorch's")
+
+
+def test_without_pytorch_its_line_is_there_wherever_a_slider_stands():
+    walk = """
+import numpy as np
+from tests.notebooks.test_walk import EXPLORERS, explorer, random_value
+rng, looked = np.random.default_rng(0), 0
+for name in EXPLORERS:
+    if not name.startswith('13'):
+        continue
+    shown = explorer(*EXPLORERS[name])
+    if shown.function.__name__ not in {'lambda_lr', 'decay', 'cosine', 'ramp', 'cycle',
+                                       'composed'}:
+        continue
+    for _ in range(40):
+        values = {n: random_value(c, rng) for n, c in shown.controls.items()}
+        panel = shown.function(**values)
+        assert "PyTorch's" in panel.lines, values
+        assert 'Largest difference: 0.0000000000' in panel.note, (values, panel.note)
+        looked += 1
+print(looked)
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', WITHOUT + walk],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=FOLDER.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == '240'
 
 
 def test_the_thirty_lines_that_codecademy_prints():

@@ -10,8 +10,10 @@ from d2l_ext.panels.look import (
     PINNED,
     STYLES,
     along,
+    down_to,
     legend,
     limits,
+    ran_away,
     styles,
     tick_label,
     x_ticks,
@@ -106,7 +108,7 @@ def test_a_legend_is_in_the_order_of_the_lines_with_what_is_pinned_last():
     assert (rows, columns) == (1, 3)
     pinned = Panel(shown.lines, 'x', 'y', bands=shown.bands, pinned={'old': line})
     entries, rows, columns = legend(pinned, looks, width=130)
-    assert [label for label, _ in entries] == [*labels, 'pinned']
+    assert [label for label, _ in entries] == [*labels, 'old']
     assert entries[-1][1] is PINNED
     assert (rows, columns) == (4, 1)
     assert legend(Panel({'': line}, 'x', 'y'), looks, 600).rows == 0
@@ -137,3 +139,24 @@ def test_a_label_wider_than_its_axes_goes_on_in_the_next_row():
     entries, rows, columns = legend(panel, styles([panel]), width=200)
     assert (rows, columns) == (3, 1)
     assert max(len(line) for label, _ in entries for line in label.split('\n')) <= 21
+
+
+@pytest.mark.parametrize('value', [1.5e9, -2e7, 1e5, 99999, 0.001, 2e-5, 1e-300, 1e300])
+def test_a_tick_label_is_short_and_the_number(value):
+    label = tick_label(value)
+    assert float(label) == value
+    assert len(label) <= 6
+
+
+def test_an_axis_goes_down_to_where_its_curves_end_and_no_further():
+    assert down_to(1e-4, [2e-4, np.inf, np.nan, 0.0]) == 1e-4
+    for end in 9.9e-5, 1.12e-6, 1e-6, 3e-200:
+        low = down_to(1e-4, [end, 1.0])
+        assert end / 20 < low < end
+        assert y_ticks(low, 10, log=True)
+
+
+def test_losses_of_a_run_that_diverged_want_a_logarithmic_axis():
+    assert ran_away([2.3, 2.1, 4e10, np.inf])
+    for losses in [], [np.nan], [2.3, 1e-4], [90.0, 0.01], [4e9, 4e9], [0.0, 2.3]:
+        assert not ran_away(losses)

@@ -9,9 +9,11 @@ from d2l_ext import experiments
 from d2l_ext.panels import (
     applied_panel,
     band_panels,
+    history_panels,
     range_panel,
     recorded_panels,
 )
+from d2l_ext.panels.look import along, limits
 from d2l_ext.plan import Plan
 from d2l_ext.plots import figure
 from d2l_ext.schedulers import (
@@ -164,3 +166,31 @@ def test_where_the_expected_loss_leaves_its_axis_is_marked():
     assert 'diverges' in text and 0 <= at < 3
     _, loss = consequence_panels(lambda t: 0.5, num_epochs=30)
     assert loss.verticals == {}
+
+
+@pytest.mark.parametrize('alone', [True, False])
+def test_a_run_that_diverged_does_not_press_the_others_onto_the_axis(alone):
+    """By hand at rate 3 in notebook 02: one linear axis up to 1.5e9."""
+    losses = [1.1, 0.8, 1.5e9, 2.3, 2.3]
+    run = History({'num_epochs': 5}, losses, [0.1] * 5, [0.1] * 5)
+    loss, accuracy = history_panels(run if alone else {'a': run})
+    assert loss.log is True and accuracy.log is False
+    low, high = limits(loss).y
+    assert low < 0.8 and high > 1.5e9
+    assert np.diff(along([0.8, 2.3], (low, high), log=True)) > 0.04
+    loss, _ = history_panels(History({}, losses[:2], [0.1] * 2, [0.1] * 2))
+    assert loss.log is None
+
+
+def test_the_end_of_a_long_cosine_is_on_the_axis_of_the_expected_loss():
+    """At ImageNet's length it ends at 1.1e-6, and the axis began at 2.5e-5."""
+    plan = Plan(CosineScheduler(90, 0.1, 3e-5), 90, 'epoch', 5004)
+    _, loss = consequence_panels(
+        plan, momentum=0.9, batch_size=256, condition_number=1e5
+    )
+    low, _ = limits(loss).y
+    _, y = loss.lines['expected loss']
+    assert y[-1] < 2.5e-5
+    assert low < y[-1] < 20 * low
+    _, loss = consequence_panels(lambda t: 0.5, num_epochs=30)
+    assert limits(loss).y[0] == 1e-4
