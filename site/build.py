@@ -36,6 +36,7 @@ from pygments.lexers import PythonLexer
 from slices import Slice, slices
 
 import d2l_ext
+from d2l_ext.data.fashion_mnist import MINI
 
 PACKAGE = pathlib.Path(d2l_ext.__file__).parent
 NOTEBOOKS = SITE.parent / 'notebooks'
@@ -90,13 +91,15 @@ def build(folder: pathlib.Path, chosen: list[str]) -> None:
         for stem, notebook in notebooks.items()
     ]
     shared, offline = _engine(out)
+    shared['training'] = out.asset('training.js', _packed(_training()))
+    training_size = (folder / shared['training']).stat().st_size
     explorers = {
-        stem: _explorers(out, stem, notebook, offline)
+        stem: _explorers(out, stem, notebook, offline, training_size)
         for stem, notebook in notebooks.items()
     }
-    shared['offline'] = out.asset('offline.js', _offline(offline))
+    shared['offline'] = out.asset('offline.js', _packed(offline))
     css = out.asset('page.css', (STATIC / 'page.css').read_bytes())
-    js = out.asset('page.js', _script())
+    js = out.asset('page.js', _script('draw', 'training', 'page'))
     licences = out.asset('licences.txt', (STATIC / 'licences.txt').read_bytes())
     formulas = _formulas(notebooks)
     template = _templates().get_template('page.html')
@@ -178,18 +181,30 @@ def _zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _offline(files: dict[str, bytes]) -> bytes:
+def _training() -> dict[str, bytes]:
+    """Return what a page takes to train: the net, its kernel and the images."""
+    (wasm,) = _node('wasm.mjs', [(STATIC / 'lenet.wat').read_text('utf-8')])
+    files = {
+        'lenet.wasm': base64.b64decode(wasm),
+        'trainer.js': _script('lenet', 'trainer'),
+    }
+    for path in sorted(MINI.glob('*.gz')):
+        files[path.stem] = gzip.decompress(path.read_bytes())
+    return files
+
+
+def _packed(files: dict[str, bytes]) -> bytes:
     """Return a script with all files in it: a page on a disk may read no other kind."""
     packed = {
         name: base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
         for name, data in files.items()
     }
-    return f'window.offline = {json.dumps(packed)};'.encode()
+    return f'window.packed = {json.dumps(packed)};'.encode()
 
 
-def _script() -> bytes:
-    """Return the modules of a page as one classic script, which opens from a disk too."""
-    text = ''.join((STATIC / f'{name}.js').read_text() for name in ('draw', 'page'))
+def _script(*names: str) -> bytes:
+    """Return modules as one classic script, which opens from a disk too."""
+    text = ''.join((STATIC / f'{name}.js').read_text('utf-8') for name in names)
     text = re.sub(r'^import .*\n', '', text, flags=re.MULTILINE)
     text = re.sub(r'^export ', '', text, flags=re.MULTILINE)
     return f'(() => {{\n{text}}})();\n'.encode()
@@ -203,6 +218,7 @@ def _explorers(
     stem: str,
     notebook: nbformat.NotebookNode,
     offline: dict[str, bytes],
+    training_size: int,
 ) -> tuple[dict[int, str], list[dict], list[str]]:
     """Return {cell: its HTML}, what the worker is told, and the page's recordings."""
     boxes, specs, stills = {}, [], []
@@ -234,6 +250,8 @@ def _explorers(
             view=still,
             wide=wide,
             narrow=narrow,
+            train=live.trained(item.key),
+            megabytes=f'{training_size / 1e6:.1f}',
         )
         specs.append(_spec(item, controls))
     return boxes, specs, zips
@@ -247,6 +265,7 @@ def _spec(item: Slice, controls: list[dict]) -> dict:
         'key': item.key,
         'statements': item.statements,
         'expression': item.expression,
+        'train': live.trained(item.key),
         'controls': named,
     }
 
