@@ -20,7 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
+import tarfile
 
 SITE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(SITE.parent))
@@ -37,6 +37,7 @@ from slices import Slice, slices
 
 import d2l_ext
 from d2l_ext.data.fashion_mnist import MINI
+from d2l_ext.jupyter.stamp import badged
 
 PACKAGE = pathlib.Path(d2l_ext.__file__).parent
 NOTEBOOKS = SITE.parent / 'notebooks'
@@ -104,9 +105,13 @@ def build(folder: pathlib.Path, chosen: list[str]) -> None:
     formulas = _formulas(notebooks)
     template = _templates().get_template('page.html')
     for i, (stem, notebook) in enumerate(notebooks.items()):
-        boxes, specs, zips = explorers[stem]
+        boxes, specs, archives = explorers[stem]
         body = Page(out, stem, formulas).html(notebook, boxes)
-        spec = {**shared, 'zips': [*shared['zips'], *zips], 'explorers': specs}
+        spec = {
+            **shared,
+            'archives': [*shared['archives'], *archives],
+            'explorers': specs,
+        }
         page = template.render(
             **pages[i],
             pages=pages,
@@ -163,21 +168,24 @@ def _engine(out: Output) -> tuple[dict, dict[str, bytes]]:
         for path in PACKAGE.rglob('*.py')
     }
     sources['live.py'] = (SITE / 'live.py').read_bytes()
-    package = out.asset('package.zip', _zipped(sources))
+    package = out.asset('package.txz', _archive(sources))
     worker = out.asset('worker.js', (STATIC / 'worker.js').read_bytes())
     for path in package, worker:
         files[pathlib.Path(path).name] = (out.folder / path).read_bytes()
-    return {'python': f'{python}/', 'worker': worker, 'zips': [package]}, files
+    return {'python': f'{python}/', 'worker': worker, 'archives': [package]}, files
 
 
-def _zipped(files: dict[str, bytes]) -> bytes:
-    """Return a zip of {name: content}, the same bytes for the same files."""
+def _archive(files: dict[str, bytes]) -> bytes:
+    """Return a .tar.xz of {name: content}, the same bytes for the same files.
+
+    Runs of one schedule have the same rates, too far apart for a zip to see it.
+    """
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with tarfile.open(fileobj=buffer, mode='w:xz', preset=9) as archive:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(name)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, files[name])
+            entry = tarfile.TarInfo(name)
+            entry.size = len(files[name])
+            archive.addfile(entry, io.BytesIO(files[name]))
     return buffer.getvalue()
 
 
@@ -235,10 +243,12 @@ def _explorers(
         for path in read
         if path.suffix not in ('.py', '.pyc')
     }
-    zips = []
+    archives = []
     if recordings:
-        zips.append(out.asset(f'recordings-{stem}.zip', _zipped(recordings)))
-        offline[pathlib.Path(zips[0]).name] = (out.folder / zips[0]).read_bytes()
+        archives.append(out.asset(f'recordings-{stem}.txz', _archive(recordings)))
+        offline[pathlib.Path(archives[0]).name] = (
+            out.folder / archives[0]
+        ).read_bytes()
     pictures = _node('still.mjs', [[still, WIDE, NARROW] for still in stills])
     template = _templates().get_template('explorer.html')
     for item, still, (wide, narrow) in zip(found, stills, pictures, strict=True):
@@ -254,7 +264,7 @@ def _explorers(
             megabytes=f'{training_size / 1e6:.1f}',
         )
         specs.append(_spec(item, controls))
-    return boxes, specs, zips
+    return boxes, specs, archives
 
 
 def _spec(item: Slice, controls: list[dict]) -> dict:
@@ -358,7 +368,9 @@ class Page:
         code: list[str] = []  # of cells that show nothing: one fold for all
         for i, cell in enumerate(notebook.cells):
             if cell.cell_type == 'markdown':
-                parts.append(str(self.markdown(cell.source)))
+                # a stamp leads here, and its badge to another host
+                text = cell.source if i else badged(cell.source, None, '', '')
+                parts.append(str(self.markdown(text)))
                 continue
             code.append(_highlighted(cell.source))
             if i not in boxes and not cell.outputs and _is_code(notebook, i + 1):

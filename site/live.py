@@ -81,11 +81,14 @@ class HandSetRate(Explorer):
         rate = kinds.Log(lr, *BY_HAND, label='learning rate')
         super().__init__(self.panels, lr=rate)
         self.training = Training(history, 'Press Start to train.')
+        self.recorded = history
 
     def panels(self, lr: float) -> list[Panel]:
         """Return the panels of the run so far, with a mark at the slider's rate."""
         assert self.training
-        return by_hand_panels(self.training.history, lr, self.training.message)
+        history, message = self.training.history, self.training.message
+        beside = None if history is self.recorded else self.recorded
+        return by_hand_panels(history, lr, message, beside)
 
 
 class Training:

@@ -95,8 +95,12 @@ def with_run(panels: list[Panel], plan: Plan | None, history: History) -> list[P
     return panels
 
 
-def by_hand_panels(history: History, lr: float, message: str) -> list[Panel]:
+def by_hand_panels(
+    history: History, lr: float, message: str, recorded: History | None = None
+) -> list[Panel]:
     """Return the panels of a run that the reader steers, with a mark at the rate `lr`.
+
+    Beside its curves stand those of a `recorded` run, if there is one.
 
     >>> run = History({'batches_per_epoch': 2}, [1.2], [0.6], [0.5], [0.5, 0.4])
     >>> by_hand_panels(run, 0.3, 'Training.')[-1].horizontals
@@ -111,4 +115,10 @@ def by_hand_panels(history: History, lr: float, message: str) -> list[Panel]:
         others[-1] = dataclasses.replace(
             others[-1], ylim=BY_HAND, log=True, horizontals=mark
         )
-    return [first, *others]
+    panels = [first, *others]
+    beside = history_panels(recorded)[:2] if recorded else []
+    for i, panel in enumerate(beside):
+        label, line = [*panel.lines.items()][-1]
+        lines = {**panels[i].lines, f'recorded {label}': line}
+        panels[i] = dataclasses.replace(panels[i], lines=lines)
+    return panels

@@ -335,7 +335,7 @@ function answered({data: message}) {
 }
 
 async function start() {
-  const boot = {python: local(live.python), zips: live.zips.map(local), 
+  const boot = {python: local(live.python), archives: live.archives.map(local),
     explorers: live.explorers.map(({key, statements, expression}) => ({key, statements, expression}))};
   let source = local(live.worker);
   if (location.protocol === 'file:') {

@@ -36,11 +36,12 @@ export class Training {
     for (const button of Object.values(this.buttons)) button.disabled = true;
     try {
       shared.worker ??= begun(await this.load());
+      for (const size of document.querySelectorAll('.training .size')) size.remove();
       this.explorer.want('train', this.seed.value.trim());
     } catch (error) {
       this.explorer.say([`What training takes could not be loaded: ${error}.`]);
     }
-    this.buttons.start.disabled = false;
+    this.buttons.start.disabled = false;  // a seed may be wrong
   }
 
   begin(places, data) {
