@@ -80,7 +80,10 @@ def build(folder: pathlib.Path) -> None:
         contents.mkdir()
         for path in sorted(NOTEBOOKS.glob('0[0-7]_*.ipynb')):
             shutil.copy(path, contents)
-        settings = {'litePluginSettings': {KERNEL: {'disablePyPIFallback': True}}}
+        # at once: the first cell of a notebook looks for it, before any imports it
+        options = {'packages': ['d2l-ext']}
+        kernel = {'disablePyPIFallback': True, 'loadPyodideOptions': options}
+        settings = {'litePluginSettings': {KERNEL: kernel}}
         config = {'jupyter-lite-schema-version': 0, 'jupyter-config-data': settings}
         (work / 'jupyter-lite.json').write_text(json.dumps(config), 'utf-8')
         command = [str(jupyter_lite), 'build']
@@ -138,7 +141,8 @@ def _pyodide(folder: pathlib.Path) -> None:
         ours, 'd2l-ext', '0', ['d2l_ext', 'mxnet'], DEPENDS['d2l-ext']
     )
     for entry in needed.values():
-        entry['depends'] = [name for name in entry['depends'] if name in needed]
+        depends = (name.replace('_', '-').lower() for name in entry['depends'])
+        entry['depends'] = [name for name in depends if name in needed]
     lock['packages'] = needed
     (folder / 'pyodide-lock.json').write_text(json.dumps(lock), 'utf-8')
 

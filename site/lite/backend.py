@@ -7,6 +7,7 @@ ones finds the commands that install a framework in the README.
 import dataclasses
 from functools import partial
 
+import numpy as np
 from mxnet import gluon, nn, npx
 
 from d2l_ext.data import scaled
@@ -32,6 +33,11 @@ __all__ = [
 ]  # and the package's own `lenet`, which is added below
 
 
+class _Array(np.ndarray):
+    def asnumpy(self):
+        return np.asarray(self)
+
+
 class Batches(batches.Batches):
     __doc__ = batches.Batches.__doc__
 
@@ -49,7 +55,7 @@ def try_gpu():
 
 def load_data_fashion_mnist(batch_size, subset='mini', device=None):
     """Return train and test `Batches` of Fashion-MNIST."""
-    train, test = scaled(subset)
+    train, test = ([a.view(_Array) for a in arrays] for arrays in scaled(subset))
     return Batches(*train, batch_size, shuffle=True), Batches(*test, batch_size)
 
 
