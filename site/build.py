@@ -1,6 +1,6 @@
 """The notebooks as a web site in which the explorers are alive, from what is stored.
 
-    python site/build.py [--out FOLDER] [NOTEBOOK ...]
+    python site/build.py [--out FOLDER] [--lite] [NOTEBOOK ...]
 
 writes `site/build/`: a page for each notebook, which any web server can hand out under
 any path, or which opens from a folder or a USB stick with no network. Nothing is run
@@ -20,7 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
+import tarfile
 
 SITE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(SITE.parent))
@@ -36,6 +36,8 @@ from pygments.lexers import PythonLexer
 from slices import Slice, slices
 
 import d2l_ext
+from d2l_ext.data.fashion_mnist import MINI
+from d2l_ext.jupyter.stamp import badged
 
 PACKAGE = pathlib.Path(d2l_ext.__file__).parent
 NOTEBOOKS = SITE.parent / 'notebooks'
@@ -90,20 +92,26 @@ def build(folder: pathlib.Path, chosen: list[str]) -> None:
         for stem, notebook in notebooks.items()
     ]
     shared, offline = _engine(out)
+    shared['training'] = out.asset('training.js', _packed(_training()))
+    training_size = (folder / shared['training']).stat().st_size
     explorers = {
-        stem: _explorers(out, stem, notebook, offline)
+        stem: _explorers(out, stem, notebook, offline, training_size)
         for stem, notebook in notebooks.items()
     }
-    shared['offline'] = out.asset('offline.js', _offline(offline))
+    shared['offline'] = out.asset('offline.js', _packed(offline))
     css = out.asset('page.css', (STATIC / 'page.css').read_bytes())
-    js = out.asset('page.js', _script())
+    js = out.asset('page.js', _script('draw', 'training', 'page'))
     licences = out.asset('licences.txt', (STATIC / 'licences.txt').read_bytes())
     formulas = _formulas(notebooks)
     template = _templates().get_template('page.html')
     for i, (stem, notebook) in enumerate(notebooks.items()):
-        boxes, specs, zips = explorers[stem]
+        boxes, specs, archives = explorers[stem]
         body = Page(out, stem, formulas).html(notebook, boxes)
-        spec = {**shared, 'zips': [*shared['zips'], *zips], 'explorers': specs}
+        spec = {
+            **shared,
+            'archives': [*shared['archives'], *archives],
+            'explorers': specs,
+        }
         page = template.render(
             **pages[i],
             pages=pages,
@@ -160,38 +168,51 @@ def _engine(out: Output) -> tuple[dict, dict[str, bytes]]:
         for path in PACKAGE.rglob('*.py')
     }
     sources['live.py'] = (SITE / 'live.py').read_bytes()
-    package = out.asset('package.zip', _zipped(sources))
+    package = out.asset('package.txz', _archive(sources))
     worker = out.asset('worker.js', (STATIC / 'worker.js').read_bytes())
     for path in package, worker:
         files[pathlib.Path(path).name] = (out.folder / path).read_bytes()
-    return {'python': f'{python}/', 'worker': worker, 'zips': [package]}, files
+    return {'python': f'{python}/', 'worker': worker, 'archives': [package]}, files
 
 
-def _zipped(files: dict[str, bytes]) -> bytes:
-    """Return a zip of {name: content}, the same bytes for the same files."""
+def _archive(files: dict[str, bytes]) -> bytes:
+    """Return a .tar.xz of {name: content}, the same bytes for the same files.
+
+    Runs of one schedule have the same rates, too far apart for a zip to see it.
+    """
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with tarfile.open(fileobj=buffer, mode='w:xz', preset=9) as archive:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(name)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, files[name])
+            entry = tarfile.TarInfo(name)
+            entry.size = len(files[name])
+            archive.addfile(entry, io.BytesIO(files[name]))
     return buffer.getvalue()
 
 
-def _offline(files: dict[str, bytes]) -> bytes:
+def _training() -> dict[str, bytes]:
+    """Return what a page takes to train: the net, its kernel and the images."""
+    (wasm,) = _node('wasm.mjs', [(STATIC / 'lenet.wat').read_text('utf-8')])
+    files = {
+        'lenet.wasm': base64.b64decode(wasm),
+        'trainer.js': _script('lenet', 'trainer'),
+    }
+    for path in sorted(MINI.glob('*.gz')):
+        files[path.stem] = gzip.decompress(path.read_bytes())
+    return files
+
+
+def _packed(files: dict[str, bytes]) -> bytes:
     """Return a script with all files in it: a page on a disk may read no other kind."""
     packed = {
         name: base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
         for name, data in files.items()
     }
-    return f'window.offline = {json.dumps(packed)};'.encode()
+    return f'window.packed = {json.dumps(packed)};'.encode()
 
 
-def _script() -> bytes:
-    """Return the modules of a page as one classic script, which opens from a disk too."""
-    text = ''.join(
-        (STATIC / f'{name}.js').read_text('utf-8') for name in ('draw', 'page')
-    )
+def _script(*names: str) -> bytes:
+    """Return modules as one classic script, which opens from a disk too."""
+    text = ''.join((STATIC / f'{name}.js').read_text('utf-8') for name in names)
     text = re.sub(r'^import .*\n', '', text, flags=re.MULTILINE)
     text = re.sub(r'^export ', '', text, flags=re.MULTILINE)
     return f'(() => {{\n{text}}})();\n'.encode()
@@ -205,6 +226,7 @@ def _explorers(
     stem: str,
     notebook: nbformat.NotebookNode,
     offline: dict[str, bytes],
+    training_size: int,
 ) -> tuple[dict[int, str], list[dict], list[str]]:
     """Return {cell: its HTML}, what the worker is told, and the page's recordings."""
     boxes, specs, stills = {}, [], []
@@ -221,10 +243,12 @@ def _explorers(
         for path in read
         if path.suffix not in ('.py', '.pyc')
     }
-    zips = []
+    archives = []
     if recordings:
-        zips.append(out.asset(f'recordings-{stem}.zip', _zipped(recordings)))
-        offline[pathlib.Path(zips[0]).name] = (out.folder / zips[0]).read_bytes()
+        archives.append(out.asset(f'recordings-{stem}.txz', _archive(recordings)))
+        offline[pathlib.Path(archives[0]).name] = (
+            out.folder / archives[0]
+        ).read_bytes()
     pictures = _node('still.mjs', [[still, WIDE, NARROW] for still in stills])
     template = _templates().get_template('explorer.html')
     for item, still, (wide, narrow) in zip(found, stills, pictures, strict=True):
@@ -236,9 +260,11 @@ def _explorers(
             view=still,
             wide=wide,
             narrow=narrow,
+            train=live.trained(item.key),
+            megabytes=f'{training_size / 1e6:.1f}',
         )
         specs.append(_spec(item, controls))
-    return boxes, specs, zips
+    return boxes, specs, archives
 
 
 def _spec(item: Slice, controls: list[dict]) -> dict:
@@ -249,6 +275,7 @@ def _spec(item: Slice, controls: list[dict]) -> dict:
         'key': item.key,
         'statements': item.statements,
         'expression': item.expression,
+        'train': live.trained(item.key),
         'controls': named,
     }
 
@@ -341,7 +368,9 @@ class Page:
         code: list[str] = []  # of cells that show nothing: one fold for all
         for i, cell in enumerate(notebook.cells):
             if cell.cell_type == 'markdown':
-                parts.append(str(self.markdown(cell.source)))
+                # a stamp leads here, and its badge to another host
+                text = cell.source if i else badged(cell.source, None, '', '')
+                parts.append(str(self.markdown(text)))
                 continue
             code.append(_highlighted(cell.source))
             if i not in boxes and not cell.outputs and _is_code(notebook, i + 1):
@@ -386,5 +415,10 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--out', type=pathlib.Path, default=SITE / 'build')
     parser.add_argument('notebook', nargs='*', help='03, say; all without it')
+    parser.add_argument('--lite', action='store_true', help='JupyterLite beside them')
     asked = parser.parse_args()
     build(asked.out.resolve(), asked.notebook)
+    if asked.lite:
+        # in a process of its own: in this one the pages' stand-in has MXNet's place
+        command = [sys.executable, str(SITE / 'lite.py'), str(asked.out.resolve())]
+        subprocess.run(command, check=True)

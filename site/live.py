@@ -15,10 +15,22 @@ from urllib.parse import quote
 
 import numpy as np
 
-from d2l_ext.exchange.code import LIBRARIES, code
+from d2l_ext.data import SIZES
 from d2l_ext.explorers import controls as kinds
-from d2l_ext.explorers.state import LOG, ExplorerState, explain
-from d2l_ext.panels.boundary import boundary_panels
+from d2l_ext.explorers.beside import (
+    BY_HAND,
+    CODE,
+    NOTHING,
+    STEPS,
+    TEXT,
+    by_hand_panels,
+    coded,
+    openable,
+    recipe_of,
+    step_panels,
+    with_run,
+)
+from d2l_ext.explorers.state import LOG, ExplorerState, explain, in_words
 from d2l_ext.panels.look import (
     MARK,
     PINNED,
@@ -29,14 +41,16 @@ from d2l_ext.panels.look import (
     x_ticks,
     y_ticks,
 )
-from d2l_ext.schedulers import MultiFactorScheduler
-
-NOTHING, TEXT, STEPS = 'nothing', 'settings as a text', 'its steps, closely'
-CODE = {f'code for {library}': library for library in LIBRARIES}
+from d2l_ext.panels.panel import Panel
+from d2l_ext.plan import Plan
+from d2l_ext.schedulers import ConstantScheduler
+from d2l_ext.training.history import History
+from d2l_ext.training.learner import xavier
+from d2l_ext.training.recipe import Recipe
 
 
 class Explorer:
-    """What notebooks call an `Explorer`, without widgets; `train` waits for no one."""
+    """What notebooks call an `Explorer`, without widgets; `train` is the page's."""
 
     def __init__(
         self,
@@ -48,28 +62,119 @@ class Explorer:
         controls: Mapping[str, kinds.Control] | None = None,
         **named: kinds.Control,
     ) -> None:
-        self.state = ExplorerState(function, {**named, **(controls or {})})
+        self.training = Training() if train else None
+        self.state = ExplorerState(
+            function,
+            {**named, **(controls or {})},
+            self.training and self.training.extend,
+        )
         self.columns, self.opened = columns, NOTHING
         self.limits: list[Limits] = []
 
 
+class HandSetRate(Explorer):
+    """What notebooks call so, without widgets; the page trains, not `steps`."""
+
+    def __init__(
+        self, steps: Callable, lr: float = 0.5, history: History | None = None
+    ) -> None:
+        rate = kinds.Log(lr, *BY_HAND, label='learning rate')
+        super().__init__(self.panels, lr=rate)
+        self.training = Training(history, 'Press Start to train.')
+        self.recorded = history
+
+    def panels(self, lr: float) -> list[Panel]:
+        """Return the panels of the run so far, with a mark at the slider's rate."""
+        assert self.training
+        history, message = self.training.history, self.training.message
+        beside = None if history is self.recorded else self.recorded
+        return by_hand_panels(history, lr, message, beside)
+
+
+class Training:
+    """A run of the page's LeNet: what it begins with, and what it has told.
+
+    Without a schedule the reader sets the rate.
+    """
+
+    # of the weights, in the order in which the package's loop draws them
+    SHAPES = (6, 1, 5, 5), (16, 6, 5, 5), (120, 400), (84, 120), (10, 84)
+
+    def __init__(self, history: History | None = None, message: str = '') -> None:
+        self.history, self.message = history or History(), message
+        self.settings = ''
+
+    def begin(
+        self, plan: Plan | None, seed: int, settings: str = ''
+    ) -> dict[str, np.ndarray]:
+        """Begin a run; return its first weights, the orders of its examples, its rates.
+
+        Raises ValueError for a plan that cannot be trained.
+        """
+        recipe = recipe_of(plan) if plan else Recipe(ConstantScheduler(1))
+        self.settings, self.message = settings, 'Training.'
+        self.history = History(
+            recipe.values(seed) | {'batches_per_epoch': recipe.batches_per_epoch}
+        )
+        begin = drawn(seed, recipe.num_epochs)
+        if plan:
+            rates = recipe.plan.rates()
+            again = 1 if plan.per == 'update' else recipe.batches_per_epoch
+            begin['rates'] = np.repeat(rates, again)
+        return begin
+
+    def told(self, news: dict) -> None:
+        """Note rates applied, an epoch that is over, or a message."""
+        self.message = news.get('message', self.message)
+        self.history.lr += news.get('lr', ())
+        if epoch := news.get('epoch'):
+            values = (epoch[name] for name in ('loss', 'hits', 'accuracy', 'seconds'))
+            # a loss without end is null in JSON
+            self.history.epoch_done(*(math.nan if v is None else v for v in values))
+            if self.history.status != 'running':
+                self.message = 'Done.'
+
+    def extend(
+        self, panels: list[Panel], plan: Plan | None
+    ) -> tuple[list[Panel], list[str]]:
+        """Return the panels with the curves of the run, and what is to be said of it."""
+        sentence = f'{self.message} With {self.settings}: {self.history}.'
+        said = [sentence] if self.settings else []
+        return with_run(panels, plan, self.history), said
+
+
+def drawn(seed: int, num_epochs: int) -> dict[str, np.ndarray]:
+    """Return what the package's loop draws from `seed`: weights, and orders of examples."""
+    rng = np.random.default_rng(seed)
+    rng.integers(2**31)  # the net's, which draws nothing
+    weights = [xavier(shape, rng).ravel() for shape in Training.SHAPES]
+    orders = [rng.permutation(SIZES['mini'][0]) for _ in range(num_epochs)]
+    return {'weights': np.concatenate(weights), 'orders': np.concatenate(orders)}
+
+
 class _Absent(types.ModuleType):
-    """A framework that no browser has: nobody calls what is taken from it."""
+    """A framework that no browser has; what is taken from it cannot be called."""
 
     __path__: list[str] = []  # noqa: RUF012  Python's own name for a package
 
-    def __getattr__(self, name: str) -> None:
+    def __getattr__(self, name: str) -> Callable:
         if name.startswith('__'):
             raise AttributeError(name)
+        return _absent
+
+
+def _absent(*_: object, **__: object) -> None:
+    raise ValueError('no framework is here')
 
 
 explorers: dict[str, Explorer] = {}
 for _name in 'mxnet', 'd2l_ext.mxnet', 'd2l_ext.plots':
     sys.modules[_name] = _Absent(_name)
 sys.modules['torch'] = None  # type: ignore[assignment]  # answers are recorded
-_widgets = types.ModuleType('d2l_ext.explorers.explorer')
-_widgets.__dict__.update(Explorer=Explorer)
-sys.modules[_widgets.__name__] = _widgets
+for _name, _class in ('explorer', Explorer), ('hand', HandSetRate):
+    _widgets = types.ModuleType(f'd2l_ext.explorers.{_name}')
+    setattr(_widgets, _class.__name__, _class)
+    sys.modules[_widgets.__name__] = _widgets
 
 
 def make(key: str, statements: list[str], expression: str) -> None:
@@ -86,6 +191,14 @@ def controls(key: str) -> list[dict]:
         _described(name, control)
         for name, control in explorers[key].state.controls.items()
     ]
+
+
+def trained(key: str) -> str:
+    """Return who sets the rate of an explorer's run, '' where it has none."""
+    explorer = explorers[key]
+    if isinstance(explorer, HandSetRate):
+        return 'reader'
+    return 'schedule' if explorer.training else ''
 
 
 def _described(name, control):
@@ -132,22 +245,30 @@ def act(key: str, verb: str = 'show', text: str = '') -> tuple[str, np.ndarray]:
     """Do what a reader did, and return what is to be seen then.
 
     `verb`: `restore` the settings of a shared text, `reset`, `pin`, `unpin`, `open`
-    what the text names, or just `show`. The answer is JSON, and in one float64 array
+    what the text names, `train` from the seed in the text, note what a run `told`, or
+    just `show`. The answer is JSON, and in one float64 array
     every number that lines and bands consist of; the JSON says where which begin.
     """
     explorer = explorers[key]
     state = explorer.state
     numbers: list[np.ndarray] = []
+    begun: dict[str, np.ndarray] = {}
     try:
         if verb == 'open':
             explorer.opened = text
         elif verb == 'restore':
             _restore(state, text)
+        elif verb in ('train', 'told'):
+            begun = _trained(explorer, verb, text)
         elif verb != 'show':
             getattr(state, verb)()
         if verb == 'reset':
             explorer.limits = []
         view = _view(explorer, numbers)
+        for name, array in begun.items():
+            begin = sum(map(len, numbers))
+            numbers.append(array)
+            view.setdefault('begin', {})[name] = begin, begin + len(array)
     except Exception as error:  # noqa: BLE001  a reader gets a sentence
         view = {'error': explain(error)}
     data = np.concatenate(numbers) if numbers else np.empty(0)
@@ -162,6 +283,24 @@ def _restore(state, text):
     for name, value in values.items():
         if value != state.values[name]:
             state.move(name, value)
+
+
+def _trained(explorer, verb, text):
+    if not explorer.training:
+        raise ValueError('this explorer has nothing to train')
+    explorer.state.cache.clear()
+    if verb == 'told':
+        explorer.training.told(json.loads(text))
+        return {}
+    if not text.isdigit():
+        raise ValueError(f'seed must be a whole number, at least 0, got {text!r}')
+    if isinstance(explorer, HandSetRate):
+        return explorer.training.begin(None, int(text))
+    state = explorer.state
+    plan = state.display and state.display.plan
+    return explorer.training.begin(
+        recipe_of(plan).plan, int(text), in_words(state.values)
+    )
 
 
 def table(key: str, most: int = 64) -> dict[str, list]:
@@ -206,26 +345,19 @@ def _view(explorer, numbers):
 
 def _opened(explorer, plan, numbers):
     """Return what can be opened below the picture, and what is open there."""
-    steps = []
-    if plan and isinstance(plan.scheduler, MultiFactorScheduler):
-        steps = [math.ceil(at) for at in plan.scheduler.step[:3]]
-    openable = [NOTHING, TEXT, *(CODE if plan else ()), *([STEPS] if steps else ())]
-    name = explorer.opened if explorer.opened in openable else NOTHING
+    options = openable(plan)
+    name = explorer.opened if explorer.opened in options else NOTHING
     opened = {'name': name}
     if name == TEXT:
         opened['settings'] = explorer.state.share()
     elif name in CODE:
-        try:
-            opened['code'] = code(plan, CODE[name])
-        except ValueError as error:
-            opened['code'] = f'# {error}'
+        opened['code'] = coded(plan, CODE[name])
     elif name == STEPS:
-        pairs = [boundary_panels(plan.scheduler, at) for at in steps]
-        panels = [panel for pair in pairs for panel in pair]
+        panels = step_panels(plan)
         bounds = [limits(panel) for panel in panels]
         opened |= _picture(panels, bounds, 2, numbers)
         opened['sentences'] = [panel.note for panel in panels]
-    return {'openable': openable, 'opened': opened}
+    return {'openable': options, 'opened': opened}
 
 
 def _picture(panels, bounds, columns, numbers):

@@ -1,9 +1,10 @@
-"""What the pages take from others: Python for browsers, NumPy for it, formulas.
+"""What the pages take from others: Python for browsers, NumPy for it, two translators.
 
     python site/parts.py
 
 fetches it into a folder that git ignores, once. Every archive has its version and its
-hash here, and nothing else is taken. Pyodide and KaTeX come with `npm`. NumPy for
+hash here, and nothing else is taken. Pyodide, KaTeX (formulas)
+and wabt (WebAssembly from its text) come with `npm`. NumPy for
 Pyodide is not on the Python index by itself: a wheel there carries Pyodide's whole
 folder (106 MB), of which only NumPy's wheel is taken, and only if it is the one that
 Pyodide's own lock file names. Whoever has that wheel, from Pyodide's release 314.0.3,
@@ -22,24 +23,28 @@ import zipfile
 
 FOLDER = pathlib.Path(__file__).with_name('.parts')
 
-ARCHIVES = {  # of npm: their SHA-256, and the files taken
+ARCHIVES = {  # of npm: their SHA-256, and the files taken, with their names here
     'pyodide@314.0.3': (
         'd7f7d24f8db486c7eda7280f3b0f7517524c8e43e8b086c6ee6ae8016658b484',
-        (
-            'pyodide.mjs',
-            'pyodide.asm.mjs',
-            'pyodide.asm.wasm',
-            'python_stdlib.zip',
-            'pyodide-lock.json',
-        ),
+        {
+            'pyodide.mjs': 'pyodide.mjs',
+            'pyodide.asm.mjs': 'pyodide.asm.mjs',
+            'pyodide.asm.wasm': 'pyodide.asm.wasm',
+            'python_stdlib.zip': 'python_stdlib.zip',
+            'pyodide-lock.json': 'pyodide-lock.json',
+        },
     ),
     'katex@0.19.1': (
         '24da5a599eb2fcede2e270b99a6ff48bca816beecc95feeb84e8cccbd1bb34fd',
-        ('dist/katex.mjs',),
+        {'dist/katex.mjs': 'katex.mjs'},
+    ),
+    'wabt@1.0.39': (
+        'a10d4f4b15b91de8ab2ccb4700ef12185736f0bc96ee809e53ab17f7ea743fd2',
+        {'index.js': 'wabt.js'},
     ),
     'axe-core@4.14.1': (  # only the tests use it
         'e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745',
-        ('axe.min.js',),
+        {'axe.min.js': 'axe.min.js'},
     ),
 }
 CARRIER = (
@@ -58,7 +63,7 @@ def missing() -> list[str]:
     names = [
         name
         for name, (_, files) in ARCHIVES.items()
-        if not all((FOLDER / pathlib.Path(file).name).is_file() for file in files)
+        if not all((FOLDER / here).is_file() for here in files.values())
     ]
     if 'pyodide@314.0.3' in names or not numpy_wheel().is_file():
         names.append('numpy')
@@ -75,7 +80,7 @@ def fetch() -> None:
     for name in wanted:
         print(f'fetching {name}', file=sys.stderr, flush=True)
         if name == 'numpy':
-            _numpy_from_carrier()
+            carried(FOLDER, {_numpy()['file_name']: _numpy()['sha256']})
         else:
             _from_npm(name)
     if 'numpy' not in wanted:
@@ -92,26 +97,36 @@ def _from_npm(name: str) -> None:
         (archive,) = pathlib.Path(temporary).glob('*.tgz')
         _check(archive.read_bytes(), sha256, name)
         with tarfile.open(archive) as tar:
-            for file in files:
+            for file, here in files.items():
                 if member := tar.extractfile(f'package/{file}'):
-                    _write(FOLDER / pathlib.Path(file).name, member.read())
+                    _write(FOLDER / here, member.read())
 
 
-def _numpy_from_carrier() -> None:
+def carried(folder: pathlib.Path, wanted: dict[str, str]) -> None:
+    """Put wheels of Pyodide's into `folder`; `wanted` is {file name: its SHA-256}.
+
+    Raises ValueError for one with another hash.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {
+        name: sha for name, sha in wanted.items() if not (folder / name).is_file()
+    }
+    if not wanted:
+        return
     with tempfile.TemporaryDirectory() as temporary:
-        wanted = pathlib.Path(temporary) / 'carrier.txt'
-        wanted.write_text(CARRIER, 'utf-8')
+        request = pathlib.Path(temporary) / 'carrier.txt'
+        request.write_text(CARRIER, 'utf-8')
         command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps']
         command += ['--only-binary=:all:', '--ignore-requires-python']
-        command += ['--require-hashes', '-d', temporary, '-r', str(wanted)]
+        command += ['--require-hashes', '-d', temporary, '-r', str(request)]
         subprocess.run(command, check=True)
         (carrier,) = pathlib.Path(temporary).glob('*.whl')
         with zipfile.ZipFile(carrier) as archive:
-            name = numpy_wheel().name
-            (path,) = (p for p in archive.namelist() if p.endswith(f'/{name}'))
-            wheel = archive.read(path)
-    _check(wheel, _numpy()['sha256'], name)
-    _write(numpy_wheel(), wheel)
+            for name, sha256 in wanted.items():
+                (path,) = (p for p in archive.namelist() if p.endswith(f'/{name}'))
+                wheel = archive.read(path)
+                _check(wheel, sha256, name)
+                _write(folder / name, wheel)
 
 
 def _numpy() -> dict:

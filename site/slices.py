@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import nbformat
 
-EXPLORERS = 'Explorer', 'Atlas'
+EXPLORERS = 'Explorer', 'Atlas', 'HandSetRate'
+# It is handed a function that trains, which no page can call
+_NEVER_CALLS = {'HandSetRate'}
 _MAGIC = re.compile(r'^(\s*)[%!].*$', re.MULTILINE)
 # What runs where it stands; the body of a function runs when it is called
 _AT_ONCE = {'listcomp', 'genexpr', 'setcomp', 'dictcomp'}
@@ -52,7 +54,8 @@ def slices(notebook: nbformat.NotebookNode) -> list[Slice]:
         while todo:
             asking = todo.pop()
             names = [(name, asking) for name in rows[asking].now]
-            names += [(name, at) for name in rows[asking].later]
+            if kind not in _NEVER_CALLS:
+                names += [(name, at) for name in rows[asking].later]
             for name, before in names:
                 i = _last_bound(name, rows[:before])
                 if i is not None and i not in needed:

@@ -18,6 +18,7 @@ from typing import Any
 import ipywidgets as widgets
 from IPython import get_ipython
 
+from d2l_ext.explorers.beside import recipe_of
 from d2l_ext.explorers.controls import CONTROLS, Control
 from d2l_ext.explorers.inputs import button, ends, field, follow, row
 from d2l_ext.explorers.output import display_live
@@ -25,7 +26,7 @@ from d2l_ext.explorers.picture import PictureBox
 from d2l_ext.explorers.schedule_tools import ScheduleTools
 from d2l_ext.explorers.state import ExplorerState, explain, in_words
 from d2l_ext.explorers.tasks import PACE, IdleWork, Throttle
-from d2l_ext.explorers.trainer import Trainer, recipe_of
+from d2l_ext.explorers.trainer import Trainer
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plots.figure import Picture
 from d2l_ext.training.recipe import Recipe
@@ -161,7 +162,7 @@ class Explorer:
     def recipe(self) -> Recipe:
         """Return the `Recipe` of the schedule that is shown.
 
-        Raises ValueError as `trainer.recipe_of` does.
+        Raises ValueError as `beside.recipe_of` does.
         """
         return recipe_of(self.state.display and self.state.display.plan)
 

@@ -1,17 +1,16 @@
 """A run that the reader steers while it lasts."""
 
-import dataclasses
 from collections.abc import Callable, Iterable
 
 import ipywidgets as widgets
 
+from d2l_ext.explorers.beside import BY_HAND, by_hand_panels
 from d2l_ext.explorers.controls import Log
 from d2l_ext.explorers.explorer import Explorer
 from d2l_ext.explorers.inputs import button, row
 from d2l_ext.explorers.output import display_live
 from d2l_ext.explorers.tasks import TrainingTask
 from d2l_ext.panels.panel import Panel
-from d2l_ext.panels.runs import history_panels
 from d2l_ext.training.history import History
 
 
@@ -41,7 +40,7 @@ class HandSetRate:
         )
         self.message = 'Press Start to train.'
         self.explorer = Explorer(
-            self.panels, lr=Log(lr, 0.001, 3, label='learning rate')
+            self.panels, lr=Log(lr, *BY_HAND, label='learning rate')
         )
         buttons = [
             button('Start', 'Train, or go on training', self.start),
@@ -69,16 +68,7 @@ class HandSetRate:
 
     def panels(self, lr: float) -> list[Panel]:
         """Return the panels of the run so far, with a mark at the slider's rate."""
-        # a copy: a slider's handler may draw while the run adds to the list
-        history = dataclasses.replace(self.history, lr=[*self.history.lr])
-        first, *others = history_panels(history)
-        first = dataclasses.replace(first, note=f'{self.message} {history}.')
-        if others and others[-1].ylabel == 'learning rate':
-            mark = {'slider': lr}
-            others[-1] = dataclasses.replace(
-                others[-1], ylim=(0.001, 3), log=True, horizontals=mark
-            )
-        return [first, *others]
+        return by_hand_panels(self.history, lr, self.message)
 
     def _show(self, message: str) -> None:
         self.message = message

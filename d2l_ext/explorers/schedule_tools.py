@@ -1,20 +1,21 @@
 """What stands round a picture that carries its schedule: its code, its run."""
 
 import html
-import math
 from collections.abc import Callable
-from typing import Any
 
 import ipywidgets as widgets
 
-from d2l_ext.exchange.code import LIBRARIES, code
+from d2l_ext.explorers.beside import (
+    CODE,
+    NOTHING,
+    STEPS,
+    TEXT,
+    coded,
+    openable,
+    step_panels,
+)
 from d2l_ext.explorers.picture import PictureBox
-from d2l_ext.panels.boundary import boundary_panels
 from d2l_ext.plan import Plan
-from d2l_ext.schedulers import MultiFactorScheduler
-
-NOTHING, TEXT, STEPS = 'nothing', 'settings as a text', 'its steps, closely'
-CODE = {f'code for {library}': library for library in LIBRARIES}
 
 
 class ScheduleTools:
@@ -49,10 +50,7 @@ class ScheduleTools:
     def show(self, plan: Plan | None) -> None:
         """Bring what is open up to date with `plan`, a `Plan` or None."""
         self._plan = plan
-        options = NOTHING, TEXT, *(CODE if plan else ())
-        scheduler = plan.scheduler if plan else None
-        if isinstance(scheduler, MultiFactorScheduler) and scheduler.step:
-            options = *options, STEPS
+        options = openable(plan)
         if options != self._choice.options:
             opened = self._choice.value
             self._choice.options = options
@@ -68,23 +66,13 @@ class ScheduleTools:
         if self._choice.value == TEXT:
             self._text.value = self._share()
         elif self._choice.value == STEPS:
-            scheduler: Any = self._plan and self._plan.scheduler
-            # a step between two counts is seen at the next one
-            times = map(math.ceil, scheduler.step[:3])
-            pairs = [boundary_panels(scheduler, at) for at in times]
-            self._steps.show(*(panel for pair in pairs for panel in pair))
+            self._steps.show(*step_panels(self._plan))
         elif self._choice.value in CODE:
-            text = self._coded(CODE[self._choice.value])
+            text = coded(self._plan, CODE[self._choice.value])
             self._code.value = (
                 f'<pre tabindex="0" role="region" aria-label="{self._choice.value}" '
                 f'style="line-height:1.3;overflow-x:auto">{html.escape(text)}</pre>'
             )
-
-    def _coded(self, library: str) -> str:
-        try:
-            return code(self._plan, library) if self._plan else ''
-        except (TypeError, ValueError) as error:
-            return f'# {error}'
 
     def _typed(self, text: str) -> None:
         if text != self._share():

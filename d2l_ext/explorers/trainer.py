@@ -1,37 +1,17 @@
 """A row of widgets that trains what is shown."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
 
 import ipywidgets as widgets
 
+from d2l_ext.explorers.beside import with_run
 from d2l_ext.explorers.controls import Slider
 from d2l_ext.explorers.inputs import NumberBox, button, row
 from d2l_ext.explorers.tasks import TrainingTask
 from d2l_ext.panels.panel import Panel
-from d2l_ext.panels.runs import recorded_panels
 from d2l_ext.plan import Plan
-from d2l_ext.schedulers import LambdaScheduler, Scheduler
 from d2l_ext.training.history import History
 from d2l_ext.training.recipe import Recipe
-
-TRAINED = 'trained now'
-
-
-def recipe_of(plan: Plan | None) -> Recipe:
-    """Return the `Recipe` that trains as `plan` says.
-
-    Raises ValueError without a plan, and what `Recipe.of` does.
-
-    >>> recipe_of(Plan(lambda t: 0.5, num_epochs=3)).num_epochs
-    3
-    """
-    if not plan:
-        raise ValueError('no panel here carries a schedule: nothing to train')
-    if not isinstance(plan.scheduler, Scheduler):  # a function of the reader's
-        scheduler = LambdaScheduler(plan.scheduler, base_lr=1)
-        plan = dataclasses.replace(plan, scheduler=scheduler)
-    return Recipe.of(plan)
 
 
 class Trainer:
@@ -79,28 +59,8 @@ class Trainer:
     def extend(
         self, panels: list[Panel], plan: Plan | None
     ) -> tuple[list[Panel], list[str]]:
-        """Return the panels with the curves of the run, and what is to be said of it.
-
-        Where no panel has the axes for a curve, it gets one of its own. `plan`: the
-        `Plan` shown, if any.
-        """
-        history, panels = self.task.history, [*panels]
-        if not history.lr:
-            return panels, [self.sentence]
-        epochs = plan.num_epochs if plan else history.recipe.get('num_epochs', 1)
-        # a copy: a slider's handler may draw while the run adds to the lists
-        losses, accuracies = [*history.train_loss], [*history.test_acc]
-        so_far = History(train_loss=losses, test_acc=accuracies[: len(losses)])
-        for curve in recorded_panels({TRAINED: [so_far]}, epochs):
-            for i, panel in enumerate(panels):
-                if (panel.xlabel, panel.ylabel) == (curve.xlabel, curve.ylabel):
-                    thin = tuple(panel.lines) if panel.thin is True else panel.thin
-                    lines = {**panel.lines, **curve.lines}
-                    panels[i] = dataclasses.replace(panel, lines=lines, thin=thin)
-                    break
-            else:
-                panels.append(dataclasses.replace(curve, thin=False))
-        return panels, [self.sentence]
+        """Return the panels with the curves of the run, and what is to be said of it."""
+        return with_run(panels, plan, self.task.history), [self.sentence]
 
     def _act(self, action: Callable[[], None]) -> None:
         try:

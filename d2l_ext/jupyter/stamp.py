@@ -1,10 +1,11 @@
-"""Write where this clone comes from into the notebooks: a setup cell, a Colab badge.
+"""Write where this clone comes from into the notebooks: a setup cell, two doors.
 
     python -m d2l_ext.jupyter.stamp
 
 The address is that of the git remote `origin`, and the branch the one checked out, so
-that a fork's badges open the fork. Without a remote there is no badge, and the setup
-cell says what to set. Nothing is executed.
+that a fork's links open the fork: its web page, as `site/pages.yml` publishes it, and
+Colab. Without a remote there is no link, and the setup cell says what to set. Nothing
+is executed.
 """
 
 import json
@@ -13,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+INDEX = 'notebooks/00_index.ipynb'
 
 SETUP = """\
 # Installs the companion on Colab; does nothing where it is installed
@@ -25,6 +27,7 @@ if importlib.util.find_spec('d2l_ext') is None:
     %pip install -q {{source}}
     print(importlib.import_module('d2l_ext.install').install_mxnet())"""
 
+PAGE = '[As a living web page](https://{owner}.github.io/{name}/{page})'
 BADGE = (
     '[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]'
     '(https://colab.research.google.com/github/{repository}/blob/{branch}/{path})'
@@ -53,13 +56,16 @@ def setup(address: tuple[str, str] | None) -> str:
 
 
 def badged(text: str, address: tuple[str, str] | None, branch: str, path: str) -> str:
-    """Return Markdown with the badge for `path` under its title, and no other."""
-    text = re.sub(r'\n\n\[!\[Open in Colab\][^\n]*', '', text)
+    """Return Markdown with the links for `path` under its title, and no others."""
+    text = re.sub(r'\n\n\[(?:As a living web page|!\[Open in Colab)\][^\n]*', '', text)
     if not address or address[0] != 'github.com':
         return text
     title, newline, rest = text.partition('\n')
+    owner, _, name = address[1].partition('/')
+    page = '' if path == INDEX else f'{Path(path).stem}.html'
+    page = PAGE.format(owner=owner.lower(), name=name, page=page)
     badge = BADGE.format(repository=address[1], branch=branch, path=path)
-    return f'{title}\n\n{badge}{newline}{rest}'
+    return f'{title}\n\n{page} · {badge}{newline}{rest}'
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -88,8 +94,7 @@ def stamp(root: Path = ROOT) -> str:
         second['source'] = setup(address).splitlines(keepends=True)
         changed[path] = json.dumps(notebook, indent=1, ensure_ascii=False) + '\n'
     readme = root / 'README.md'
-    index = 'notebooks/00_index.ipynb'
-    changed[readme] = badged(readme.read_text('utf-8'), address, branch, index)
+    changed[readme] = badged(readme.read_text('utf-8'), address, branch, INDEX)
     for path, text in changed.items():
         temporary = path.with_suffix('.part')
         temporary.write_text(text, 'utf-8')

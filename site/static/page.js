@@ -1,6 +1,7 @@
 // The explorers of a page: controls whose values are texts, Python in a worker that is
 // asked for one picture at a time, the newest first, and the picture.
 import {draw, plane} from './draw.js';
+import {Training} from './training.js';
 
 const BEAT = 100;  // milliseconds
 const live = JSON.parse(document.getElementById('live').textContent);
@@ -24,6 +25,7 @@ class Explorer {
     this.said = 0;
     this.waiting = [];
     this.controls = {};
+    if (spec.train) this.training = new Training(this, () => unpacked(live.training));
     for (const place of this.box.querySelectorAll('.control')) this.control(place);
     this.log.onchange = () => this.moved();
     for (const button of this.box.querySelectorAll('[data-verb]')) {
@@ -65,7 +67,10 @@ class Explorer {
     return pairs.map(pair => pair.map(encodeURIComponent).join('=')).join('&');
   }
 
-  moved() { this.want('restore', this.text()); }
+  moved() {
+    this.training?.moved();
+    this.want('restore', this.text());
+  }
 
   // What is asked for while Python is busy: of several moves only the last.
   want(verb, text = '') {
@@ -98,6 +103,7 @@ class Explorer {
     this.box.querySelector('[data-verb=unpin]').disabled = !view.pinned;
     this.open(view);
     this.say(view.sentences);
+    if (view.begin) this.training.begin(view.begin, data);
     if (turn > 1) address(this.spec.key, view.share);
   }
 
@@ -147,6 +153,7 @@ class Explorer {
     this.other.remove();  // from now on one picture fits any width
     this.picture.className = 'picture';
     this.box.classList.add('alive');
+    this.training?.alive();
     new ResizeObserver(() => this.view && this.paint()).observe(this.box);
   }
 }
@@ -328,12 +335,11 @@ function answered({data: message}) {
 }
 
 async function start() {
-  const local = path => new URL(path, document.baseURI).href;
-  const boot = {python: local(live.python), zips: live.zips.map(local), 
+  const boot = {python: local(live.python), archives: live.archives.map(local),
     explorers: live.explorers.map(({key, statements, expression}) => ({key, statements, expression}))};
   let source = local(live.worker);
   if (location.protocol === 'file:') {
-    boot.files = await unpacked(local(live.offline));
+    boot.files = await unpacked(live.offline);
     const text = new TextDecoder().decode(boot.files[live.worker.split('/').pop()]);
     // from a disk Chromium takes a module worker from such an address only
     source = `data:text/javascript,${encodeURIComponent(text)}`;
@@ -344,18 +350,21 @@ async function start() {
   worker.postMessage({boot}, Object.values(boot.files || {}));
 }
 
+const local = path => new URL(path, document.baseURI).href;
+
 // A page on a disk may read no files, but run scripts: they are all in this one.
-async function unpacked(src) {
+async function unpacked(path) {
+  const src = local(path);
   await new Promise((done, failed) => {
     document.head.append($('script', {src, onload: done, onerror: failed}));
   });
   const files = {};
-  for (const [name, text] of Object.entries(window.offline)) {
+  for (const [name, text] of Object.entries(window.packed)) {
     const packed = await fetch(`data:application/octet-stream;base64,${text}`);
     const stream = packed.body.pipeThrough(new DecompressionStream('gzip'));
     files[name] = await new Response(stream).arrayBuffer();
   }
-  delete window.offline;
+  delete window.packed;
   return files;
 }
 

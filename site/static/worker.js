@@ -17,21 +17,21 @@ self.onmessage = async ({data: message}) => {
   }
 };
 
-// `python`: where Pyodide is; `zips`: the package, and the recordings that the page
+// `python`: where Pyodide is; `archives`: the package, and the recordings that the page
 // shows; `files`: {name: bytes} of them all where there is no server, as on a USB stick.
-async function boot({python, zips, explorers, files}) {
+async function boot({python, archives, explorers, files}) {
   const last = url => String(url.url || url).split('/').pop();
   if (files) self.fetch = async url => new Response(files[last(url)], {headers: {
     'Content-Type': last(url).endsWith('.wasm') ? 'application/wasm' : 'text/javascript'}});
   const module = name => import(files
     ? URL.createObjectURL(new Blob([files[name]], {type: 'text/javascript'})) : python + name);
-  const loaded = zips.map(url => fetch(url).then(answer => answer.arrayBuffer()));
+  const loaded = archives.map(url => fetch(url).then(answer => answer.arrayBuffer()));
   const options = {indexURL: python, packageBaseUrl: python, packages: ['numpy']};
   if (files) options.createPyodideModule = (await module('pyodide.asm.mjs')).default;
   const {loadPyodide} = await module('pyodide.mjs');
   const py = await loadPyodide(options);
   const extractDir = py.runPython('import site; site.getsitepackages()[0]');
-  for (const zip of loaded) py.unpackArchive(await zip, 'zip', {extractDir});
+  for (const archive of loaded) py.unpackArchive(await archive, 'xztar', {extractDir});
   const live = py.pyimport('live');
   act = live.act;
   for (const {key, statements, expression} of explorers) {

@@ -93,7 +93,7 @@ def test_a_schedule_is_checked_as_it_moves(explorer):
 def test_code_is_written_only_while_it_is_open(explorer, monkeypatch):
     written = []
     monkeypatch.setattr(
-        'd2l_ext.explorers.schedule_tools.code',
+        'd2l_ext.explorers.beside.code',
         lambda *a: written.append(a) or code(*a),
     )
     also = labelled(explorer, 'also show')

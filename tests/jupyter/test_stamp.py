@@ -10,6 +10,7 @@ import pytest
 from d2l_ext.jupyter import stamp
 
 ROOT = Path(__file__).parents[2]
+PAGE = 'https://someone.github.io/fork/'
 COLAB = 'https://colab.research.google.com/github/someone/fork/blob/trunk/'
 
 
@@ -59,10 +60,15 @@ def test_a_fork_gets_badges_of_its_own(clone, remote):
         assert b'secret' not in text
         if name == 'README.md':
             assert f'({COLAB}notebooks/00_index.ipynb)'.encode() in text
+            first = text[text.index(b'](') :].partition(b')')[0]
+            assert first == f']({PAGE}'.encode()
         else:
             title, setup, *rest = cells(text)
             old_title, _, *old_rest = cells(plain[name])
-            assert f'({COLAB}notebooks/{name})' in title.splitlines()[2]
+            doors = title.splitlines()[2]
+            assert f'({COLAB}notebooks/{name})' in doors
+            page = '' if name[:2] == '00' else name.replace('ipynb', 'html')
+            assert f'({PAGE}{page})' in doors
             assert title.splitlines()[:1] == old_title.splitlines()[:1]
             assert "'D2L_EXT_SOURCE', 'git+https://github.com/someone/fork')\n" in setup
             assert rest == old_rest
@@ -82,14 +88,14 @@ def test_nothing_but_the_stamp_is_touched(clone):
 @pytest.mark.parametrize('remote', [None, '/srv/git/fork.git', '../fork'])
 def test_what_others_cannot_reach_gets_no_badge(clone, remote):
     for name, text in stamped(clone, remote).items():
-        assert b'colab-badge' not in text
+        assert b'colab-badge' not in text and b'github.io' not in text
         if name != 'README.md':
             assert "os.environ.get('D2L_EXT_SOURCE', '')\n" in cells(text)[1]
 
 
 def test_a_host_that_colab_cannot_open_gets_an_address_alone(clone):
     for name, text in stamped(clone, 'https://example.org/someone/fork').items():
-        assert b'colab-badge' not in text
+        assert b'colab-badge' not in text and b'github.io' not in text
         if name != 'README.md':
             assert "'git+https://example.org/someone/fork')\n" in cells(text)[1]
 

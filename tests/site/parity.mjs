@@ -11,7 +11,7 @@ const {loadPyodide} = await import(pathToFileURL(python + 'pyodide.mjs'));
 const py = await loadPyodide({indexURL: python, packageCacheDir: python, packages: ['numpy'], stdout: () => {}});
 const extractDir = py.runPython('import site; site.getsitepackages()[0]');
 for (const name of ['package-', 'recordings-'].flatMap(named)) {
-  py.unpackArchive(new Uint8Array(fs.readFileSync(path.join(assets, name))), 'zip', {extractDir});
+  py.unpackArchive(new Uint8Array(fs.readFileSync(path.join(assets, name))), 'xztar', {extractDir});
 }
 const live = py.pyimport('live');
 py.runPython(`

@@ -43,6 +43,7 @@ def rows(count):
             todo += [('restore', settings(controls)) for _ in range(count)]
             todo += [('pin', ''), ('reset', ''), ('open', 'code for torch')]
             todo += [('unpin', '')]
+            todo += [('train', '3')] if live.trained(item.key) else []
             acts = []
             for verb, text in todo:
                 answer, numbers = live.act(item.key, verb, text)

@@ -10,6 +10,11 @@ import threading
 
 import pytest
 
+try:
+    from playwright.sync_api import expect
+except ImportError:
+    expect = None
+
 from tests.site.built import ROOT, built
 
 pytestmark = pytest.mark.slow
@@ -232,6 +237,48 @@ def test_points_are_added_removed_and_dragged(site, open_page):
         "before => document.querySelector('#drawn .sentences').innerText !== before",
         arg=before,
     )
+
+
+def test_a_page_trains_is_held_steered_and_goes_on(site, open_page):
+    page = open_page((site / '02_schedulers.html').as_uri())
+    box = page.locator('#handsetrate-steps')
+    said, bar = box.locator('.sentences'), box.locator('progress')
+    assert not [url for url in page.requests if 'training-' in url]
+    start = box.locator('[data-train=start]')
+    assert re.search(r'loads \d\.\d MB', start.inner_text())
+    start.click()
+    expect(said).to_contain_text('epoch 1/30', timeout=120_000)
+    assert [url for url in page.requests if 'training-' in url]
+    box.locator('[data-train=stop]').click()
+    expect(said).to_contain_text('Held: Start goes on.', timeout=30_000)
+    page.wait_for_timeout(1000)  # an update that was under way is over
+    held = bar.evaluate('bar => bar.value')
+    page.wait_for_timeout(1000)
+    assert bar.evaluate('bar => bar.value') == held >= 1 / 30
+    box.locator('input[type=range]').evaluate(
+        """range => { range.value = 0;
+        range.dispatchEvent(new Event('input', {bubbles: true})); }"""
+    )
+    start.click()
+    page.wait_for_function(
+        "held => document.querySelector('#handsetrate-steps progress').value > held",
+        arg=held,
+        timeout=60_000,
+    )
+    box.locator('[data-train=restart]').click()
+    expect(said).to_contain_text('no epoch finished', timeout=60_000)
+
+
+def test_what_an_explorer_shows_is_trained_beside_the_recordings(site, open_page):
+    page = open_page((site / '06_warmup.html').as_uri())
+    box = page.locator('#atlas-warmup')
+    box.get_by_label('seed').fill('2')
+    box.get_by_role('button', name='Train this now').click()
+    said = box.locator('.sentences')
+    expect(said).to_contain_text('epoch 1/30', timeout=120_000)
+    assert 'trained now' in box.locator('.picture').inner_text()
+    box.locator('[data-train=stop]').click()
+    expect(said).to_contain_text('Stopped.', timeout=30_000)
 
 
 @pytest.fixture

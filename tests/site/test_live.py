@@ -72,7 +72,11 @@ def test_settings_of_its_own_controls_never_fail_but_for_the_readers_reasons(row
 
 def test_a_schedule_is_shown_as_code(rows):
     codes = {
-        (asked['page'], asked['key']): json.loads(asked['acts'][-2][2])['opened']
+        (asked['page'], asked['key']): next(
+            json.loads(view)['opened']
+            for verb, _, view, _ in asked['acts']
+            if verb == 'open'
+        )
         for asked, _ in rows
     }
     assert 'CosineAnnealingLR(' in codes['05_cosine', 'decay']['code']

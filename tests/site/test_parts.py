@@ -20,8 +20,8 @@ def test_a_wheel_of_another_content_is_refused_and_taken_away_from_no_one(
 ):
     monkeypatch.setattr(parts, 'FOLDER', tmp_path)
     for _, files in parts.ARCHIVES.values():
-        for file in files:
-            (tmp_path / file.rpartition('/')[2]).write_bytes(b'')
+        for here in files.values():
+            (tmp_path / here).write_bytes(b'')
     numpy = {'file_name': 'numpy.whl', 'sha256': 64 * '0'}
     lock = json.dumps({'packages': {'numpy': numpy}})
     (tmp_path / 'pyodide-lock.json').write_text(lock, 'utf-8')

@@ -61,3 +61,18 @@ def test_magics_do_not_stop_the_slicing_and_an_atlas_is_named_by_its_family():
 
 def test_what_is_no_explorer_is_left_alone():
     assert not slices.slices(notebook('Explorer', 'print(1)', 'x = Explorer(print)'))
+
+
+def test_what_a_run_by_hand_trains_with_is_left_out():
+    (item,) = slices.slices(
+        notebook(
+            'from d2l_ext import mxnet as d2l\nnet = d2l.lenet()\nlr = 0.3',
+            'def steps(scheduler):\n    return d2l.train_steps(net, scheduler)\n\n'
+            'HandSetRate(steps, lr)',
+        )
+    )
+    assert item.key == 'handsetrate-steps'
+    assert item.statements == [
+        'lr = 0.3',
+        'def steps(scheduler):\n    return d2l.train_steps(net, scheduler)',
+    ]
