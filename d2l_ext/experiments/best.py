@@ -4,20 +4,15 @@ Every shape of `recipes.SHAPES` from its own best base rate, at two horizons. Al
 reads recordings; nothing trains.
 """
 
+import contextlib
 import statistics
 from collections.abc import Sequence
 
 from d2l_ext.experiments import averaged, optima, store
-from d2l_ext.experiments.recipes import BEST, BEST_RATES, NAMES, SHAPES
+from d2l_ext.experiments.recipes import BEST, BEST_RATES, EDGE, NAMES, SHAPES
 from d2l_ext.experiments.statistics import Measure, Paired, difference_of, failed
 from d2l_ext.experiments.tables import aligned
-from d2l_ext.experiments.verdicts import (
-    CONFIRMED,
-    REFUTED,
-    UNDECIDED,
-    accuracy,
-    train_loss,
-)
+from d2l_ext.experiments.verdicts import UNDECIDED, accuracy, train_loss
 from d2l_ext.plan import BATCHES_PER_EPOCH
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.theory.bound import best_base_rate
@@ -42,22 +37,23 @@ def sweep(shape: str, epochs: int) -> dict[float, list[History]]:
             f'shape must be one of {", ".join([*SHAPES, AVERAGED])}, and epochs one '
             f'that is recorded, got {shape!r} and {epochs!r}'
         )
-    names = {rate: NAMES[BEST[shape, epochs, rate]] for rate in BEST_RATES}
+    rates = *BEST_RATES, EDGE
+    names = {rate: NAMES[BEST[shape, epochs, rate]] for rate in rates}
     return {rate: store.load(name) for rate, name in names.items() if store.seeds(name)}
 
 
 def best(shape: str, epochs: int) -> tuple[float, list[History]]:
     """Return a shape's best base rate and the runs from it.
 
-    It is the rate with the lowest training loss of the last epoch, on average over the
-    seeds that all its rates share, among those that no run was lost at.
+    It is that of `BEST_RATES` with the lowest training loss of the last epoch, on
+    average over the seeds that all of them share, where no run was lost.
 
     Raises ValueError where nothing is recorded, and what `sweep` does.
     """
     runs = {
         rate: group
         for rate, group in sweep(shape, epochs).items()
-        if not any(map(failed, group))
+        if rate in BEST_RATES and not any(map(failed, group))
     }
     if not runs:
         raise ValueError(f'{shape!r} over {epochs} epochs is not recorded')
@@ -83,39 +79,58 @@ def beside(
     return difference_of(best(shape, epochs)[1], best(control, epochs)[1], measure)
 
 
-def answer(pairs: Paired, sign: int) -> str:
-    """Return the verdict on the claim that a mean difference has this sign.
+def verdict(pairs: Paired) -> str:
+    """Return 'higher' or 'lower' if the 95 % confidence interval is on one side of 0.
 
-    >>> answer(Paired(0.1, 0.01, 5), +1), answer(Paired(0.1, 0.3, 5), +1)
-    ('confirmed', 'not distinguishable')
+    >>> verdict(Paired(0.1, 0.01, 5)), verdict(Paired(0.1, 0.3, 5))
+    ('higher', 'not distinguishable')
     """
-    low, high = sorted(sign * end for end in pairs.interval)
-    return CONFIRMED if low > 0 else REFUTED if high < 0 else UNDECIDED
+    low, high = pairs.interval
+    return 'higher' if low > 0 else 'lower' if high < 0 else UNDECIDED
 
 
-def predictions(epochs: int) -> dict[str, tuple[float, float]]:
+def predictions(
+    epochs: int, noise: float = 0.1, condition_number: float = 100
+) -> dict[str, tuple[float, float]]:
     """Return {shape: (loss, bound)}: what theory says, each from its best base rate.
 
-    The loss is that on the noisy quadratic (noise 0.1, condition number 100) over that
-    of its best schedule, the bound that of SGD in the worst case over that of linear
-    decay.
+    The loss is that on a noisy quadratic over that of its best schedule, the bound that
+    of SGD in the worst case over that of linear decay.
 
-    Raises ValueError for a number of epochs that is not of `optima.EPOCHS`.
+    Raises ValueError for a problem that is not one of `optima`.
 
     >>> loss, bound = predictions(10)['cosine']
     >>> round(loss, 2), round(bound, 2)
-    (1.79, 1.02)
+    (1.82, 0.97)
     """
-    least = optima.at(epochs, 0.1, 100).loss
-    problem = optima.problem(epochs, 0.1, 100)
+    ahead = optima.at(epochs, noise, condition_number)
+    problem = optima.problem(epochs, noise, condition_number)
     said = {}
     for shape in SHAPES:
         rates = optima.shape_rates(shape, epochs)
+        loss = ahead.losses.get(shape) or optima.best_base(rates, problem)[1]
         bound = best_base_rate(rates.repeat(BATCHES_PER_EPOCH)).bound
-        said[shape] = optima.best_base(rates, problem)[1] / least, bound
+        said[shape] = loss / ahead.loss, bound
     return {
         shape: (loss, bound / said[CONTROL][1]) for shape, (loss, bound) in said.items()
     }
+
+
+def agreement(
+    epochs: int, noise: float = 0.1, condition_number: float = 100
+) -> tuple[float, float]:
+    """Return how well a quadratic, and the bound, rank what the net did.
+
+    Rank correlations of `predictions` with the mean training losses of the shapes that
+    are recorded: 1 for the same order, -1 for the opposite one.
+
+    Raises ValueError as `predictions` and `best` do.
+    """
+    said = predictions(epochs, noise, condition_number)
+    shapes = [shape for shape in said if sweep(shape, epochs)]
+    net = [statistics.fmean(map(train_loss, best(s, epochs)[1])) for s in shapes]
+    quadratic, bound = zip(*(said[shape] for shape in shapes))
+    return rank_correlation(quadratic, net), rank_correlation(bound, net)
 
 
 def rank_correlation(values: Sequence[float], others: Sequence[float]) -> float:
@@ -136,32 +151,32 @@ def table(epochs: int) -> str:
     """Return what each shape ends at from its best base rate, the lowest loss first.
 
     Mean and standard deviation over the seeds, and the paired difference of training
-    losses to linear decay with its verdict. Shapes without recordings are left out.
+    losses to linear decay, with its `verdict`.
+    Shapes that are not recorded are left out.
     """
     rows = []
     for shape in (*SHAPES, AVERAGED):
-        try:
+        with contextlib.suppress(ValueError):
             rate, runs = best(shape, epochs)
-        except ValueError:
-            continue
+            ends = [
+                [measure(run) for run in runs] for measure in (train_loss, accuracy)
+            ]
+            row = shape, rate, len(runs), *map(_spread, ends), *_verdict(shape, epochs)
+            rows.append((statistics.fmean(ends[0]), row))
+    head = 'shape', 'base lr', 'seeds', 'train loss', 'test acc', '- linear', 'which is'
+    return aligned([head, *(row for _, row in sorted(rows))])
+
+
+def _verdict(shape, epochs):
+    if shape == CONTROL:
+        return '', ''
+    try:
         pairs = beside(shape, epochs)
-        told = '' if shape == CONTROL else f'{pairs.mean:+.3f} ± {pairs.error:.3f}'
-        verdict = '' if shape == CONTROL else answer(pairs, +1)
-        ends = [[measure(run) for run in runs] for measure in (train_loss, accuracy)]
-        rows.append(
-            (ends[0], (shape, rate, len(runs), *map(_spread, ends), told, verdict))
-        )
-    rows.sort(key=lambda row: statistics.fmean(row[0]))
-    head = (
-        'shape',
-        'base rate',
-        'seeds',
-        'train loss',
-        'test acc',
-        'less linear',
-        'worse?',
-    )
-    return aligned([head, *(row for _, row in rows)])
+    except ValueError:
+        return '', 'no linear decay to compare with'
+    if pairs.n == 1:
+        return f'{pairs.mean:+.3f}', 'one seed tells nothing'
+    return f'{pairs.mean:+.3f} ± {pairs.error:.3f}', verdict(pairs)
 
 
 def _averaged(epochs):
