@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 
 from d2l_ext.experiments import averaged, optima, store
-from d2l_ext.experiments.recipes import BEST, BEST_RATES, EDGE, NAMES, SHAPES
+from d2l_ext.experiments.recipes import BEST, BEST_RATES, NAMES, SHAPES
 from d2l_ext.experiments.statistics import Measure, Paired, difference_of, failed
 from d2l_ext.experiments.tables import aligned
 from d2l_ext.experiments.verdicts import UNDECIDED, accuracy, train_loss
@@ -37,23 +37,22 @@ def sweep(shape: str, epochs: int) -> dict[float, list[History]]:
             f'shape must be one of {", ".join([*SHAPES, AVERAGED])}, and epochs one '
             f'that is recorded, got {shape!r} and {epochs!r}'
         )
-    rates = *BEST_RATES, EDGE
-    names = {rate: NAMES[BEST[shape, epochs, rate]] for rate in rates}
+    names = {rate: NAMES[BEST[shape, epochs, rate]] for rate in BEST_RATES}
     return {rate: store.load(name) for rate, name in names.items() if store.seeds(name)}
 
 
 def best(shape: str, epochs: int) -> tuple[float, list[History]]:
     """Return a shape's best base rate and the runs from it.
 
-    It is that of `BEST_RATES` with the lowest training loss of the last epoch, on
-    average over the seeds that all of them share, where no run was lost.
+    It is the rate with the lowest training loss of the last epoch, on average over the
+    seeds that all its rates share, among those that no run was lost at.
 
     Raises ValueError where nothing is recorded, and what `sweep` does.
     """
     runs = {
         rate: group
         for rate, group in sweep(shape, epochs).items()
-        if rate in BEST_RATES and not any(map(failed, group))
+        if not any(map(failed, group))
     }
     if not runs:
         raise ValueError(f'{shape!r} over {epochs} epochs is not recorded')
