@@ -61,7 +61,6 @@ RECIPES = {
 OTHERS = {
     'constant_10_0.2': (Recipe(ConstantScheduler(0.2), num_epochs=10), 1),
     'constant_10_0.3': (Recipe(ConstantScheduler(0.3), num_epochs=10), 1),
-    'constant_0.2': (Recipe(ConstantScheduler(0.2)), 1),
 }
 
 

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 
 from d2l_ext.experiments import averaged, optima, store
-from d2l_ext.experiments.recipes import BEST, BEST_RATES, NAMES, SHAPES
+from d2l_ext.experiments.recipes import BEST, BEST_RATES, HORIZONS, NAMES, SHAPES
 from d2l_ext.experiments.statistics import Measure, Paired, difference_of, failed
 from d2l_ext.experiments.tables import aligned
 from d2l_ext.experiments.verdicts import UNDECIDED, accuracy, train_loss
@@ -32,7 +32,7 @@ def sweep(shape: str, epochs: int) -> dict[float, list[History]]:
     """
     if shape == AVERAGED:
         return _averaged(epochs)
-    if (shape, epochs, BEST_RATES[0]) not in BEST:
+    if shape not in SHAPES or epochs not in HORIZONS:
         raise ValueError(
             f'shape must be one of {", ".join([*SHAPES, AVERAGED])}, and epochs one '
             f'that is recorded, got {shape!r} and {epochs!r}'

@@ -120,9 +120,11 @@ def best_base(rates: np.ndarray, problem: dict[str, Any]) -> tuple[float, float]
     return float(np.exp(x)), end(x)
 
 
-def compute(*key: float) -> list:
+def compute(
+    epochs: int, noise: float, condition_number: float, sharpness: float = 1
+) -> list:
     """Return what the file has of a problem, in four digits."""
-    epochs, given = int(key[0]), problem(*key)
+    given = problem(epochs, noise, condition_number, sharpness)
     lrs = _short(optimal_rates(epochs, **given).lrs)
     found = [best_base(shape_rates(shape, epochs), given) for shape in BESIDE]
     bases, losses = map(_short, zip(*found))

@@ -72,12 +72,12 @@ def keep(shape, rate, *losses):
 
 
 def test_the_best_rate_is_that_of_the_lowest_loss_over_the_same_seeds(folder):
-    keep('linear', 0.1, 0.5, 0.5)
-    keep('linear', 0.2, 0.4, 0.4, 0.9, 0.9)  # beside the others there are two seeds
-    keep('linear', 0.3, 0.3, 2.31)  # and where a run is lost, nothing counts
+    keep('linear', 0.1, 1.5, 1.5)
+    keep('linear', 0.2, 1.4, 1.4, 1.9, 1.9)  # beside the others there are two seeds
+    keep('linear', 0.3, 0.1, 2.31)  # and where a run is lost, nothing counts
     rate, runs = best.best('linear', 10)
     assert rate == 0.2
-    assert [run.train_loss[-1] for run in runs] == [0.4, 0.4, 0.9, 0.9]
+    assert [run.train_loss[-1] for run in runs] == [1.4, 1.4, 1.9, 1.9]
 
 
 def test_the_table_has_pairs_and_verdicts(folder):
