@@ -2,7 +2,8 @@
 
 `store` reads recordings and `record` adds what is missing; `recipes` says what each
 name stands for, `statistics`, `tables` and `verdicts` what the runs say, `book` what
-the book does. `averaged` and `probes` record more than a history.
+the book does. `averaged`, `probes` and `norms` record more than a history. `best` asks
+which schedule is; `optima` holds best schedules that are computed.
 """
 
 from d2l_ext.experiments.recipes import RECIPES, nearest

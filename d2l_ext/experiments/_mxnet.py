@@ -22,6 +22,12 @@ def watch(recipe, seed, look):
     return history
 
 
+def gradient_norm(net) -> float:
+    """Return the norm of the gradient of all of the net's parameters together."""
+    grads = (p.grad() for p in net.collect_params().values() if p.grad_req != 'null')
+    return float(sum((grad**2).sum() for grad in grads)) ** 0.5
+
+
 class MeanNet:
     """A net whose weights are the mean of those added, and the data to measure it."""
 

@@ -7,15 +7,18 @@ two settings, so that a slider can find the nearest recorded run.
 import itertools
 import math
 
+from d2l_ext.families import warmup_stable_cooldown
 from d2l_ext.schedulers import (
     ConstantScheduler,
     CosineScheduler,
     FactorScheduler,
     MultiFactorScheduler,
+    PiecewiseLinearScheduler,
     PolyScheduler,
     SquareRootScheduler,
     WarmupScheduler,
     warmup_cosine,
+    warmup_stable_decay,
 )
 from d2l_ext.training.recipe import Recipe
 
@@ -156,12 +159,53 @@ ATLAS = {
     ),
 }
 
+# Epochs -> the shape that `norms.refined` gives for them
+REFINED = {
+    10: (1.0, 0.885, 0.957, 0.787, 0.659, 0.531, 0.411, 0.299, 0.19, 0.068),
+    30: (
+        1.0, 0.891, 0.902, 0.909, 0.886, 0.87, 0.851, 0.829, 0.798, 0.765,
+        0.724, 0.698, 0.685, 0.65, 0.592, 0.573, 0.59, 0.604, 0.583, 0.588,
+        0.61, 0.676, 0.692, 0.68, 0.698, 0.712, 0.709, 0.643, 0.534, 0.2,
+    ),
+}  # fmt: skip
+
+
+def _refined(epochs, base_lr):
+    rates = (round(base_lr * share, 6) for share in REFINED[epochs])
+    return PiecewiseLinearScheduler(list(enumerate(rates)))
+
+
+# Shape -> its scheduler in a run of n epochs from a base rate: what is compared where
+# the best schedule is asked for. All count epochs, and those that end, end at 0
+SHAPES = {
+    'constant': lambda n, base_lr: ConstantScheduler(base_lr),
+    'square_root': lambda n, base_lr: SquareRootScheduler(base_lr),
+    'cosine': lambda n, base_lr: CosineScheduler(n, base_lr),
+    'linear': lambda n, base_lr: PolyScheduler(n, base_lr, 1),
+    'wsd_20': lambda n, base_lr: warmup_stable_decay(n, base_lr, 0, n // 5),
+    'wsd_50': lambda n, base_lr: warmup_stable_decay(n, base_lr, 0, n // 2),
+    'wsd_sqrt_20': lambda n, base_lr: warmup_stable_cooldown(n, base_lr, 0, n // 5),
+    'wsd_sqrt_50': lambda n, base_lr: warmup_stable_cooldown(n, base_lr, 0, n // 2),
+    'refined': _refined,
+}
+HORIZONS = 10, 30  # epochs
+BEST_RATES = 0.1, 0.2, 0.3  # from 0.4 on runs are lost, whatever shape begins there
+
+# (shape, epochs, base rate) -> its recipe, on the mini set
+BEST = {
+    (shape, epochs, base_lr): Recipe(scheduler(epochs, base_lr), num_epochs=epochs)
+    for epochs in HORIZONS
+    for shape, scheduler in SHAPES.items()
+    for base_lr in BEST_RATES
+}
+
 
 def _named():
     """Return {name: recipe}: a recipe that two lists share has one name."""
     recipes = MINI | FULL
     known = set(recipes.values())
-    for family, (_, grid) in ATLAS.items():
+    grids = {family: grid for family, (_, grid) in ATLAS.items()} | {'best': BEST}
+    for family, grid in grids.items():
         for values, recipe in grid.items():
             if recipe not in known:
                 known.add(recipe)
