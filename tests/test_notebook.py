@@ -1,10 +1,15 @@
 """What notebooks show: our source, and answers of a framework that is not here."""
 
+import importlib.util
 import json
+import os
+import re
+import subprocess
+import sys
 
 import pytest
 
-from d2l_ext.notebook import Recorded, Source
+from d2l_ext.notebook import BACKENDS, Recorded, Source, backend
 from d2l_ext.schedulers import CosineScheduler
 
 
@@ -48,3 +53,103 @@ def test_a_framework_that_is_here_is_asked_once(tmp_path):
     assert calls == [4]
     recorded.save()
     assert json.loads(path.read_text()) == [recorded.version, {'ask(4)': 2.0}]
+
+
+# Frameworks that are taken away from a new Python, and one that cannot be loaded
+WITHOUT = """
+import importlib.abc, importlib.util, sys
+class Without(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in {gone}:
+            raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)
+        if name == {broken!r}:
+            raise ImportError('libsomething.so: cannot open shared object file')
+sys.meta_path.insert(0, Without())
+"""
+
+
+def chosen(gone=(), broken='', choice='', more=''):
+    """Return what a new Python prints that asks `backend`, and the module's name."""
+    code = WITHOUT.format(gone=gone, broken=broken) + more
+    code += 'from d2l_ext.notebook import backend\nprint(backend().__name__)'
+    run = subprocess.run(
+        [sys.executable, '-c', code],
+        env=os.environ | {'D2L_EXT_BACKEND': choice},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    *_, sentence, name = run.stdout.splitlines()
+    return sentence, name
+
+
+def need(*frameworks):
+    for name in frameworks:
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f'{name} is not installed')
+
+
+def test_the_books_framework_comes_first():
+    need('mxnet')
+    assert chosen() == (
+        "MXNet 1.9.1 trains here, the book's framework.",
+        'd2l_ext.mxnet',
+    )
+
+
+@pytest.mark.parametrize('missing', [{'gone': ('mxnet',)}, {'broken': 'mxnet'}])
+def test_pytorch_stands_in_and_says_why(missing):
+    need('torch')
+    sentence, name = chosen(**missing)
+    assert name == 'd2l_ext.torch'
+    assert re.fullmatch(r'PyTorch \S+ trains here, since MXNet is not .*', sentence)
+
+
+def test_a_system_without_a_wheel_is_named():
+    need('torch')
+    more = 'import platform\nplatform.system = lambda: "Windows"\n'
+    sentence, name = chosen(gone=('mxnet',), more=more)
+    assert name == 'd2l_ext.torch'
+    assert 'since MXNet has no wheel for Windows on ' in sentence
+
+
+def test_pytorch_drives_a_gpu_that_mxnet_does_not_know():
+    need('torch')
+    more = (
+        'from d2l_ext.install import cuda11\ncuda11.capabilities = lambda: ((9, 0),)\n'
+    )
+    sentence, name = chosen(more=more)
+    assert name == 'd2l_ext.torch'
+    assert 'since the GPU has compute capability 9.0, MXNet knows 5.0' in sentence
+
+
+def test_without_either_what_is_recorded_is_read():
+    sentence, name = chosen(gone=('mxnet', 'torch'))
+    assert name == 'd2l_ext.experiments.replay'
+    assert 'since MXNet is not installed and PyTorch is not here: `pip' in sentence
+
+
+@pytest.mark.parametrize('choice', ['mxnet', 'torch', 'none'])
+def test_an_environment_variable_chooses(choice):
+    need(*{choice} - {'none'})
+    sentence, name = chosen(choice=choice)
+    assert name == BACKENDS[choice]
+    assert f'since {choice!r} was asked for' in sentence
+
+
+def test_another_choice_is_refused():
+    with pytest.raises(
+        ValueError, match="must be mxnet, torch, none or empty, got 'jax'"
+    ):
+        backend('jax')
+
+
+@pytest.mark.parametrize(
+    ('choice', 'asked'), [('', True), ('mxnet', True), ('numpy', True), ('none', False)]
+)
+def test_a_choice_holds_for_recorded_answers_too(tmp_path, monkeypatch, choice, asked):
+    path = tmp_path / 'answers.json'
+    path.write_text(json.dumps(['1.0', {}]))
+    monkeypatch.setenv('D2L_EXT_BACKEND', choice)
+    assert bool(Recorded('numpy', path).module) == asked

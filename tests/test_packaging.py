@@ -362,7 +362,7 @@ def test_the_conda_environment_is_the_same_set():
         '- -c constraints.txt',
         '- -e .[lab,test]',
     ]
-    assert '.venv/.test: EXTRAS = lab,test\n' in (ROOT / 'Makefile').read_text()
+    assert '.venv/.test: EXTRAS = lab test\n' in (ROOT / 'Makefile').read_text()
     python = re.search(r'python=([\d.]+)', text)[1]
     assert Requirement(f'python{PROJECT["requires-python"]}').specifier.contains(python)
 
