@@ -25,7 +25,7 @@ EXTRAS = PROJECT['optional-dependencies']
 
 # The floors of the house. A room imports rooms of lower floors and its own files.
 FLOORS = (
-    {'schedulers', 'install', 'jupyter'},
+    {'schedulers', 'install', 'jupyter', '__main__'},
     {'families', 'plan'},
     {'data', 'check', 'exchange', 'panels'},
     {'theory'},

@@ -1,92 +1,19 @@
-"""What notebooks use: the framework that is here, our source, recorded answers."""
+"""What notebooks show: our source, and recorded answers of a framework."""
 
 import contextlib
 import functools
 import importlib
-import importlib.util
 import inspect
 import json
 import os
 import pathlib
-import platform
-import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 from d2l_ext.experiments.replay import Net
 from d2l_ext.experiments.store import ANSWERS
+from d2l_ext.notebook.choice import CHOICE
 from d2l_ext.training._files import write_whole
-
-CHOICE = 'D2L_EXT_BACKEND'  # an environment variable; the names, and their modules:
-BACKENDS = {
-    'mxnet': 'd2l_ext.mxnet',
-    'torch': 'd2l_ext.torch',
-    'none': 'd2l_ext.experiments.replay',
-}
-TITLES = {'mxnet': 'MXNet', 'torch': 'PyTorch'}
-
-
-def backend(wanted: str | None = None) -> ModuleType:
-    """Return what a notebook trains with, ready for use, and print which that is.
-
-    MXNet, the book's framework, comes first: `d2l_ext.mxnet`. Where it is not here, or
-    cannot drive a GPU that PyTorch can, it is `d2l_ext.torch`; and where that is
-    missing too, `d2l_ext.experiments.replay`, which reads recorded runs. `wanted`, or
-    else the environment variable D2L_EXT_BACKEND, names one: 'mxnet', 'torch' or
-    'none'. MXNet's arrays become NumPy's, as by `npx.set_np()`.
-
-    Raises ValueError for another name, ImportError, with the remedy, where the one
-    that was asked for is missing.
-
-    >>> backend('none').__name__
-    Runs and answers are the recorded ones, since 'none' was asked for.
-    'd2l_ext.experiments.replay'
-    """
-    wanted = wanted or os.environ.get(CHOICE, '')
-    if wanted and wanted not in BACKENDS:
-        raise ValueError(
-            f'{CHOICE} must be {", ".join(BACKENDS)} or empty, got {wanted!r}'
-        )
-    name, why = (wanted, f'since {wanted!r} was asked for') if wanted else _choose()
-    module = importlib.import_module(BACKENDS[name])
-    if name == 'none':
-        print(f'Runs and answers are the recorded ones, {why}.')
-        return module
-    if name == 'mxnet':
-        module.npx.set_np()
-    print(f'{TITLES[name]} {sys.modules[name].__version__} trains here, {why}.')
-    return module
-
-
-def _choose():
-    """Return the name of the first backend that can be used, and why it is that one."""
-    from d2l_ext.install import cuda11, wheels  # a web page has no use for them
-
-    gpus = cuda11.capabilities() or ()
-    if gpus and not cuda11.fits(gpus[0]) and _is_here('torch'):
-        return 'torch', f'since {wheels.choose(gpus)[1]}'
-    if _is_here('mxnet'):
-        return 'mxnet', "the book's framework"
-    why = 'MXNet is not installed'
-    system, machine = platform.system(), platform.machine()
-    if (system, machine) not in wheels.SYSTEMS:
-        why = f'MXNet has no wheel for {system} on {machine}'
-    if _is_here('torch'):
-        return 'torch', f'since {why}'
-    return 'none', f'since {why} and PyTorch is not here: `pip install torch` brings it'
-
-
-def _is_here(name):
-    """Tell whether a framework can be imported."""
-    try:
-        if importlib.util.find_spec(name) is None:
-            return False
-        importlib.import_module(BACKENDS[name])
-    except ImportError as error:
-        print(f'{TITLES[name]} is installed, but: {error}')
-        return False
-    return True
 
 
 def _imported(framework):

@@ -1,6 +1,6 @@
 """Ask the frameworks what the notebooks ask them; record the answers for the others.
 
-    python -m d2l_ext.jupyter.answers
+    python -m d2l_ext.notebook.answers
 
 Runs the notebooks' cells here, without a kernel, and writes the answers where
 `d2l_ext.notebook.Recorded` and `d2l_ext.experiments.replay` read them: the folder
@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 
 from d2l_ext.experiments import replay
-from d2l_ext.notebook import Recorded
+from d2l_ext.notebook.show import Recorded
 from d2l_ext.training._files import write_whole
 
 NOTEBOOKS = pathlib.Path(__file__).parents[2] / 'notebooks'
