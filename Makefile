@@ -1,5 +1,5 @@
-# make lab    install everything into .venv and open the notebooks in JupyterLab
-# make test   install the test tools too and run every check
+# make lab    python -m d2l_ext lab: everything into .venv, the notebooks in JupyterLab
+# make test   python -m d2l_ext test: the test tools too, and every check
 # make test ARGS='-m "not slow"'    the quick round, under two minutes
 # make site   the notebooks as a web page, alive and offline, into site/build
 # make api    pages of the package from its docstrings, into build/api
@@ -23,23 +23,13 @@ ARGS =
 # every public module: d2l_ext.plan d2l_ext.panels.panel ...
 MODULES = $(subst /,.,$(basename $(wildcard d2l_ext/[a-z]*.py d2l_ext/*/[a-z]*.py)))
 BIN = .venv/bin
-LAB = $(BIN)/jupyter lab --LabApp.extension_manager=readonly \
-	--ServerApp.jpserver_extensions=d2l_ext.jupyter.nodelay=True \
-	--LabApp.app_settings_dir='$(CURDIR)/d2l_ext/jupyter/settings' \
-	$(if $(filter 0,$(shell id -u)),--allow-root)
 
 .NOTPARALLEL:
 .PHONY: lab test site api torch peers conda test-matrix test-colab test-browser stamp bench \
 	notebooks
 
-lab: .venv/.lab
-	$(LAB) notebooks/00_index.ipynb $(ARGS)
-
-test: .venv/.test
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+lab test:
+	@$(PYTHON) -m d2l_ext $@ $(ARGS)
 
 site: .venv/.lab
 	$(BIN)/python site/build.py $(ARGS)
@@ -77,24 +67,10 @@ bench: .venv/.torch
 notebooks: .venv/.lab
 	$(BIN)/python -m d2l_ext.jupyter.execute $(ARGS)
 
-# A stamp per set of extras. .venv/.lab is taken away while anything is being
-# installed, so that a .venv without it is an unfinished one and is created again.
-define install
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo 'This needs Python 3.11 or newer, and `$(PYTHON)` is not:' \
-			'make $(MAKECMDGOALS) PYTHON=/path/to/python3.11'; exit 1; }
-	test -e .venv/.lab || { rm -rf .venv && $(PYTHON) -m venv .venv; }
-	rm -f .venv/.lab
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
-	$(BIN)/python -m d2l_ext.install
-	$(BIN)/jupyter labextension disable --level=sys_prefix \
-		@jupyterlab/apputils-extension:announcements 2> /dev/null
-	touch .venv/.lab $@
-endef
-
+# a stamp per set of extras, which `setup` leaves
 .venv/.lab: EXTRAS = lab
-.venv/.test: EXTRAS = lab,test
-.venv/.torch: EXTRAS = lab,torch
-.venv/.peers: EXTRAS = lab,torch,peers
+.venv/.test: EXTRAS = lab test
+.venv/.torch: EXTRAS = lab torch
+.venv/.peers: EXTRAS = lab torch peers
 .venv/.lab .venv/.test .venv/.torch .venv/.peers: pyproject.toml constraints.txt
-	$(install)
+	@$(PYTHON) -m d2l_ext setup $(EXTRAS)

@@ -30,11 +30,17 @@ except (ImportError, OSError) as error:
     ) from error
 
 from d2l_ext.training._mxnet import Learner, check_np, evaluate_accuracy
-from d2l_ext.training._mxnet_trainer import lr_scheduler, printed_scheduler
+from d2l_ext.training._mxnet_trainer import (
+    cross_entropy,
+    lr_scheduler,
+    printed_scheduler,
+    sgd,
+)
 
 __all__ = [
     'NETS',
     'Batches',
+    'cross_entropy',
     'evaluate_accuracy',
     'lenet',
     'load_data_fashion_mnist',
@@ -44,6 +50,7 @@ __all__ = [
     'range_test',
     'run',
     'run_steps',
+    'sgd',
     'train',
     'train_steps',
     'try_gpu',
@@ -145,9 +152,8 @@ def _prepare(recipe, net=None):
         settings = {'lr_scheduler': printed_scheduler(recipe.printed)}
     else:
         settings = {'learning_rate': recipe.scheduler.base_lr}
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
     trainer = gluon.Trainer(net.collect_params(), recipe.optimizer, settings)
-    return net, *data, loss, trainer, device
+    return net, *data, cross_entropy(), trainer, device
 
 
 _backend = Backend(Learner, _prepare)

@@ -28,6 +28,7 @@ from d2l_ext.training.backend import Backend, from_book
 __all__ = [
     'NETS',
     'Batches',
+    'cross_entropy',
     'evaluate_accuracy',
     'lenet',
     'load_data_fashion_mnist',
@@ -37,6 +38,7 @@ __all__ = [
     'run',
     'run_many',
     'run_steps',
+    'sgd',
     'train',
     'train_many',
     'train_steps',
@@ -112,6 +114,42 @@ def plain(depth: int = 16, width: int = 64) -> nn.Sequential:
 NETS = {'lenet': lenet, 'plain': plain}
 
 
+def cross_entropy() -> nn.Module:
+    """Return the loss of a classifier, a mean over the examples.
+
+    l = -log(softmax(y_hat)_y) for y_hat of shape (n, k) and labels y of shape (n,).
+    Source: book section 4.1.
+    """
+    return nn.CrossEntropyLoss()
+
+
+class SGD(torch.optim.SGD):
+    """PyTorch's own, whose rate is read and set as that of a `gluon.Trainer`."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the first group."""
+        return float(self.param_groups[0]['lr'])
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Take another learning rate, for all groups."""
+        for group in self.param_groups:
+            group['lr'] = lr
+
+
+def sgd(
+    net: nn.Module,
+    learning_rate: float = 0.1,
+    device: torch.device | str | None = None,
+) -> SGD:
+    """Return a trainer of `net` on `device`, where that stands.
+
+    Its update is w <- w - learning_rate g, with g the gradient of the mean loss.
+    Source: book section 12.4.
+    """
+    return SGD(net.to(device).parameters(), learning_rate)
+
+
 def lr_scheduler(
     optimizer: torch.optim.Optimizer, scheduler: Callable, batches_per_epoch: int = 1
 ) -> torch.optim.lr_scheduler.LambdaLR:
@@ -158,7 +196,7 @@ def _prepare(recipe, net=None):
         net = NETS[recipe.net]()
     kind = OPTIMIZERS[recipe.optimizer]
     trainer = kind(net.parameters(), recipe.scheduler.base_lr)
-    return net, *data, nn.CrossEntropyLoss(), trainer, device
+    return net, *data, cross_entropy(), trainer, device
 
 
 def run_many(recipe, schedulers, seeds) -> list:

@@ -28,7 +28,7 @@ EXTRAS = PROJECT['optional-dependencies']
 
 # The floors of the house. A room imports rooms of lower floors and its own files.
 FLOORS = (
-    {'schedulers', 'install', 'jupyter'},
+    {'schedulers', 'install', 'jupyter', '__main__'},
     {'families', 'plan'},
     {'data', 'check', 'exchange', 'panels'},
     {'theory'},
@@ -403,7 +403,7 @@ def test_the_conda_environment_is_the_same_set():
         '- -c constraints.txt',
         '- -e .[lab,test]',
     ]
-    assert '.venv/.test: EXTRAS = lab,test\n' in (ROOT / 'Makefile').read_text()
+    assert '.venv/.test: EXTRAS = lab test\n' in (ROOT / 'Makefile').read_text()
     python = re.search(r'python=([\d.]+)', text)[1]
     assert Requirement(f'python{PROJECT["requires-python"]}').specifier.contains(python)
 

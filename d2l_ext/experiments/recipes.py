@@ -60,6 +60,9 @@ MINI = {
     ),
 }
 
+# What a notebook trains beside: read there where no framework is
+LIVE = {'warmup_cosine_0.4': Recipe(warmup_cosine(30, 0.4, 5, 0.01))}
+
 # The section itself: all of Fashion-MNIST, 40 epochs, the book's base rates
 COSINE = CosineScheduler(40, 0.5, 0.01)
 # rounded, as the last digits of a sum depend on the machine and on the Python
@@ -202,7 +205,7 @@ BEST = {
 
 def _named():
     """Return {name: recipe}: a recipe that two lists share has one name."""
-    recipes = MINI | FULL
+    recipes = MINI | FULL | LIVE
     known = set(recipes.values())
     grids = {family: grid for family, (_, grid) in ATLAS.items()} | {'best': BEST}
     for family, grid in grids.items():

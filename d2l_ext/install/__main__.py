@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from d2l_ext.install.wheels import install_mxnet
+from d2l_ext.install.wheels import install_framework
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -12,7 +12,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('what', nargs='?', choices=['mxnet'], default='mxnet')
     parser.parse_args(arguments)
     try:
-        print(install_mxnet())
+        print(install_framework())
     except RuntimeError as error:
         sys.exit(f'd2l_ext.install: {error}')
 

@@ -2,13 +2,15 @@
 
 Run `python -m d2l_ext.install`. It looks first and installs only what is not there or
 not whole, so that it is quick and safe to repeat. Where the NVIDIA driver offers a GPU
-that MXNet's last release knows, it takes the GPU wheel and its CUDA 11 libraries.
+that MXNet's last release knows, it takes the GPU wheel and its CUDA 11 libraries. Where
+MXNet has no wheel at all, PyTorch takes its place.
 """
 
 import csv
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -18,11 +20,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from d2l_ext.install import cuda11
+from d2l_ext.install import arm, cuda11
 
 MXNET = '1.9.1'
 D2L = '1.0.3'
 WHEELS = ('mxnet', 'mxnet-cu117')
+# Systems and machines that MXNet's last release has a wheel for
+SYSTEMS = ('Linux', 'x86_64'), ('Linux', 'aarch64'), ('Darwin', 'x86_64')
+# Where PyTorch's wheel is one for CPUs, and what it weighs in MB (torch 2.13.0)
+TORCH_MB = {'Windows': 122, 'Darwin': 111}
 
 
 def choose(capabilities: Sequence[tuple[int, int]] | None) -> tuple[str, str]:
@@ -68,6 +74,8 @@ def remedy(error: str | Exception) -> str:
             "this is MXNet's wheel for GPUs, without its CUDA 11 libraries: "
             f'{command}, which adds them or takes the CPU wheel'
         )
+    if library[1] in arm.LINKS:
+        return f'{command}, which puts {library[1]} where MXNet looks for it'
     return (
         f'the system has {library[1]}: on Debian and Ubuntu,'
         ' apt-get install libgomp1 libquadmath0'
@@ -96,6 +104,40 @@ def is_whole(name: str, version: str) -> bool:
     )
 
 
+def install_framework() -> str:
+    """Install MXNet, or PyTorch where MXNet cannot be had; return a sentence about it.
+
+    PyTorch that is here already stays as it is. It is not installed where that would
+    bring gigabytes of CUDA unasked. Raises RuntimeError, with the remedy, where there
+    is no framework in the end: the notebooks then read recorded runs.
+    """
+    system, machine = platform.system(), platform.machine()
+    if (system, machine) in SYSTEMS:
+        try:
+            return install_mxnet()
+        except RuntimeError as error:
+            why = str(error)
+    else:
+        why = f'MXNet {MXNET} has no wheel for {system} on {machine}'
+    if _version('torch') is not None:
+        return f'{why}: PyTorch {_version("torch")}, which is here, takes its place'
+    pip = f'{shlex.quote(sys.executable)} -m pip install'
+    if system not in TORCH_MB:
+        raise RuntimeError(
+            f'{why}\nThe notebooks open and read recorded runs. To train in them, '
+            f'install PyTorch, which may bring gigabytes of CUDA: {pip} torch'
+        )
+    print(f'{why}: taking PyTorch instead, about {TORCH_MB[system]} MB', flush=True)
+    try:
+        _pip('install', 'torch')
+    except RuntimeError as error:
+        raise RuntimeError(
+            f'{error}\nThe notebooks open and read recorded runs. To train in them: '
+            f'{pip} torch'
+        ) from error
+    return f'torch {_version("torch")}, because {why}'
+
+
 def install_mxnet() -> str:
     """Install the fitting MXNet wheel and d2l; return what was done, as a sentence.
 
@@ -117,6 +159,7 @@ def install_mxnet() -> str:
     if wheel == 'mxnet-cu117' and _cuda_pins() != _cuda_installed(cuda11.FOLDER):
         _install_cuda(cuda11.FOLDER)
         pins.append('its CUDA 11 libraries')
+    arm.link()
     if pins:
         _import_mxnet()
     done = f'installed {", ".join(pins)}' if pins else 'nothing to install'
@@ -137,10 +180,7 @@ def _pip(*arguments):
         )
     command = [sys.executable, '-m', 'pip', *arguments, '--quiet']
     if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
-        raise RuntimeError(
-            f'pip {" ".join(arguments)} failed, see above. MXNet has wheels for Linux'
-            ' and for macOS on Intel: elsewhere take a Linux container or Colab'
-        )
+        raise RuntimeError(f'pip {" ".join(arguments)} failed, see above')
 
 
 def _import_mxnet():

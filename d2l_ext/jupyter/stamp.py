@@ -25,7 +25,7 @@ if importlib.util.find_spec('d2l_ext') is None:
     source = os.environ.get('D2L_EXT_SOURCE', {source})
     assert source, 'First run %env D2L_EXT_SOURCE=git+https://... (where d2l_ext is)'
     %pip install -q {{source}}
-    print(importlib.import_module('d2l_ext.install').install_mxnet())"""
+    print(importlib.import_module('d2l_ext.install').install_framework())"""
 
 PAGE = '[As a living web page](https://{owner}.github.io/{name}/{page})'
 BADGE = (

@@ -1,11 +1,34 @@
-"""What a `gluon.Trainer` brings along: scheduler objects, and what it has counted."""
+"""A `gluon.Trainer`, its scheduler objects, and what it has counted."""
 
 from collections.abc import Callable
 
 import mxnet as mx
+from mxnet import gluon
 
 from d2l_ext.plan import whole_number
 from d2l_ext.schedulers import SquareRootScheduler
+
+
+def cross_entropy() -> gluon.loss.Loss:
+    """Return the loss of a classifier, one value for each example.
+
+    l = -log(softmax(y_hat)_y) for y_hat of shape (n, k) and labels y of shape (n,).
+    Source: book section 4.1.
+    """
+    return gluon.loss.SoftmaxCrossEntropyLoss()
+
+
+def sgd(
+    net: gluon.Block, learning_rate: float = 0.1, device: mx.Context | None = None
+) -> gluon.Trainer:
+    """Return a trainer of `net` on `device`, the CPU if none is named.
+
+    Its update is w <- w - learning_rate g, with g the gradient of the mean loss.
+    Source: book section 12.4.
+    """
+    net.initialize(ctx=device or mx.cpu())
+    settings = {'learning_rate': learning_rate}
+    return gluon.Trainer(net.collect_params(), 'sgd', settings)
 
 
 def lr_scheduler(

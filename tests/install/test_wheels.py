@@ -128,6 +128,7 @@ def test_a_gpu_gets_its_wheel_and_libraries_aside(machine, monkeypatch):
 def test_a_missing_pip_is_a_plain_sentence(monkeypatch, capsys):
     monkeypatch.setattr(wheels.importlib.util, 'find_spec', lambda name: None)
     monkeypatch.setattr(wheels, 'is_whole', lambda name, version: False)
+    monkeypatch.setattr(wheels, '_version', lambda name: None)
     with pytest.raises(
         SystemExit, match=r'pip is missing from this Python: run .* first'
     ):
@@ -163,3 +164,60 @@ def test_libraries_are_loaded_from_the_folder_in_order(tmp_path, monkeypatch):
     assert cuda11.preload(tmp_path) == ['libnccl.so.2']
     assert loaded[0] == 'libcudart.so.11.0'
     assert loaded[-2:] == [str(cudnn), 'libnccl.so.2']
+
+
+@pytest.fixture
+def system(machine, monkeypatch):
+    """A function that says which system this is, and which machine."""
+
+    def be(name, architecture):
+        monkeypatch.setattr(wheels.platform, 'system', lambda: name)
+        monkeypatch.setattr(wheels.platform, 'machine', lambda: architecture)
+
+    return be
+
+
+@pytest.mark.parametrize(
+    ('name', 'architecture', 'megabytes'),
+    [('Windows', 'AMD64', 122), ('Darwin', 'arm64', 111)],
+)
+def test_where_mxnet_has_no_wheel_pytorch_comes(
+    machine, system, capsys, monkeypatch, name, architecture, megabytes
+):
+    system(name, architecture)
+
+    def pip(*arguments):
+        assert arguments == ('install', 'torch')
+        machine.put('torch', '2.13.0')
+
+    monkeypatch.setattr(wheels, '_pip', pip)
+    sentence = wheels.install_framework()
+    assert sentence.startswith('torch 2.13.0, because MXNet 1.9.1 has no wheel for')
+    assert f'about {megabytes} MB' in capsys.readouterr().out
+    monkeypatch.setattr(wheels, '_pip', None)
+    assert wheels.install_framework().endswith('2.13.0, which is here, takes its place')
+
+
+def test_nobody_gets_gigabytes_unasked(machine, system):
+    system('Linux', 'riscv64')
+    with pytest.raises(RuntimeError, match=r'read recorded runs.*gigabytes of CUDA'):
+        wheels.install_framework()
+    assert machine.calls == []
+
+
+def test_pytorch_that_is_here_stands_in_where_mxnet_fails(machine, system, monkeypatch):
+    system('Linux', 'x86_64')
+    machine.put('torch', '2.9.1')
+
+    def broken():
+        raise RuntimeError('MXNet is installed but cannot be imported')
+
+    monkeypatch.setattr(wheels, '_import_mxnet', broken)
+    sentence = wheels.install_framework()
+    assert 'cannot be imported' in sentence
+    assert 'PyTorch 2.9.1, which is here, takes its place' in sentence
+
+
+def test_the_library_that_arm_lacks_has_a_remedy_of_its_own():
+    error = 'libarmpl_lp64_mp.so: cannot open shared object file'
+    assert 'puts libarmpl_lp64_mp.so where MXNet looks' in wheels.remedy(error)

@@ -1,5 +1,6 @@
 """What must hold of the stored notebooks; strict nbval runs and compares them."""
 
+import ast
 import os
 import pathlib
 import re
@@ -83,11 +84,14 @@ def test_the_fourth_code_cell_shows_something_at_the_latest(notebook):
     assert any(cell.outputs for cell in code(notebook)[:4])
 
 
-def test_mxnet_s_helper_is_imported_before_mxnet(notebook):
-    names = ' '.join(cell.source for cell in code(notebook))
-    if 'from mxnet import' in names:
-        helper = names.index('from d2l_ext import mxnet as d2l')
-        assert helper < names.index('from mxnet import')
+def test_mxnet_is_named_where_its_answers_are_recorded_and_nowhere_else(notebook):
+    for cell in code(notebook):
+        if '%pip' in cell.source:
+            continue
+        for node in ast.parse(cell.source).body:
+            recorded = 'mxnet' in map(ast.unparse, getattr(node, 'decorator_list', ()))
+            text = ast.unparse(node)
+            assert recorded or not re.search(r'(import|from) [\w.]*mxnet\b', text), text
 
 
 def test_it_opens_with_title_and_question(notebook):

@@ -1,17 +1,28 @@
 """What notebooks show: our source, and recorded answers of a framework."""
 
+import contextlib
 import functools
-import importlib.metadata
-import importlib.util
+import importlib
 import inspect
 import json
+import os
 import pathlib
 import textwrap
 from collections.abc import Callable
 from typing import Any
 
+from d2l_ext.experiments.replay import Net
 from d2l_ext.experiments.store import ANSWERS
+from d2l_ext.notebook.choice import CHOICE
 from d2l_ext.training._files import write_whole
+
+
+def _imported(framework):
+    if framework == 'mxnet':
+        from d2l_ext.install import finder  # a web page has no use for it
+
+        finder.install()
+    return importlib.import_module(framework)
 
 
 class Source:
@@ -24,9 +35,12 @@ class Source:
     def book_results()
     """
 
-    def __init__(self, thing: type | Callable):
+    def __init__(self, thing: type | Callable | Net):
         try:
-            self.code = textwrap.dedent(inspect.getsource(thing)).rstrip()
+            if isinstance(thing, Net):
+                self.code = thing.code
+            else:
+                self.code = textwrap.dedent(inspect.getsource(thing)).rstrip()
         except (OSError, TypeError) as error:
             raise ValueError(
                 f'thing must be a class or function that stands in a file, got {thing!r}'
@@ -43,8 +57,8 @@ class Recorded:
     """Answers of a framework that not every reader has: asked, or else looked up.
 
     Decorates functions that ask it. Where `framework` is installed they run, once for
-    the same arguments; elsewhere they return what was recorded of the same call, None
-    if that is nothing. Answers are what JSON has; a function among the arguments goes
+    the same arguments; elsewhere, or where D2L_EXT_BACKEND chooses another one, they
+    return what was recorded of the same call, None if that is nothing. Answers are what JSON has; a function among the arguments goes
     by its name. `module` is the framework, or None; `version` the one that answered.
     Answers are read from the file `path` and saved there.
 
@@ -56,9 +70,11 @@ class Recorded:
         self.framework = framework
         self.path = path or ANSWERS / f'{framework}.json'
         self.module: Any = None
-        if importlib.util.find_spec(framework):
-            self.module = importlib.import_module(framework)
-            self.version, self.answers = importlib.metadata.version(framework), {}
+        if os.environ.get(CHOICE, '') in ('', 'mxnet', framework):
+            with contextlib.suppress(ImportError, OSError):
+                self.module = _imported(framework)
+        if self.module:
+            self.version, self.answers = self.module.__version__, {}
         else:
             self.version, self.answers = json.loads(self.path.read_text('utf-8'))
 
