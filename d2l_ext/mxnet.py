@@ -38,7 +38,6 @@ from d2l_ext.training._mxnet_trainer import (
 )
 
 __all__ = [
-    'NETS',
     'Batches',
     'cross_entropy',
     'evaluate_accuracy',

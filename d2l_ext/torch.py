@@ -26,7 +26,6 @@ from d2l_ext.training._torch import Learner, evaluate_accuracy
 from d2l_ext.training.backend import Backend, from_book
 
 __all__ = [
-    'NETS',
     'Batches',
     'cross_entropy',
     'evaluate_accuracy',
