@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import math
+import os
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -168,6 +169,7 @@ def _absent(*_: object, **__: object) -> None:
 
 
 explorers: dict[str, Explorer] = {}
+os.environ['D2L_EXT_BACKEND'] = 'none'  # runs and answers are the recorded ones
 for _name in 'mxnet', 'd2l_ext.mxnet', 'd2l_ext.plots':
     sys.modules[_name] = _Absent(_name)
 sys.modules['torch'] = None  # type: ignore[assignment]  # answers are recorded
