@@ -5,6 +5,7 @@ in the reader's browser. Nothing here knows a formula or a colour.
 """
 
 import contextlib
+import io
 import itertools
 import json
 import math
@@ -182,9 +183,10 @@ for _name, _class in ('explorer', Explorer), ('hand', HandSetRate):
 def make(key: str, statements: list[str], expression: str) -> None:
     """Run an explorer's statements, as `slices` has them."""
     scope = {'__name__': '__main__'}
-    for statement in statements:
-        exec(statement, scope)  # noqa: S102  the notebook's own
-    explorers[key] = eval(expression, scope)
+    with contextlib.redirect_stdout(io.StringIO()):  # a notebook has shown it already
+        for statement in statements:
+            exec(statement, scope)  # noqa: S102  the notebook's own
+        explorers[key] = eval(expression, scope)
 
 
 def controls(key: str) -> list[dict]:
