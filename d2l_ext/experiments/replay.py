@@ -9,7 +9,7 @@ one, a trainer the rate it was given; nothing here computes.
 import ast
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from d2l_ext.plan import Plan, plan_of
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import batches
 from d2l_ext.training.history import History
+from d2l_ext.training.progress import watched
 from d2l_ext.training.range_test import RangeTest
 from d2l_ext.training.recipe import Recipe
 
@@ -144,7 +145,7 @@ def train(
     seed: int = 0,
     **others: Any,
 ) -> History:
-    """Return the recorded `History` of the run that a framework would train.
+    """Return the recorded `History` of the run that a framework would train; show it.
 
     The arguments are those of `Backend.train`, whose others change no number. Raises
     ValueError, with the remedy, for a run that is not recorded.
@@ -153,10 +154,8 @@ def train(
         scheduler = ConstantScheduler(trainer.learning_rate)
     plan = plan_of(scheduler, num_epochs, per, len(train_iter))
     settings = {'batch_size': train_iter.batch_size, 'net': net.name}
-    history = recorded(Recipe.of(plan, **settings), seed)
-    if others.get('progress', True):
-        print('As recorded, since no framework is here to train:')
-    return history
+    recipe = Recipe.of(plan, **settings)
+    return watched(lambda **_: run_steps(recipe, seed), others.get('progress', True))
 
 
 def range_test_call(
@@ -216,7 +215,7 @@ def run(recipe: Recipe, seed: int, **others: Any) -> History:
     return recorded(recipe, seed)
 
 
-def run_steps(recipe: Recipe, seed: int, **others: Any) -> Iterator[History]:
+def run_steps(recipe: Recipe, seed: int, **others: Any) -> Generator[History]:
     """Yield the recorded `History` of `recipe` with `seed`, whole at once.
 
     Raises ValueError, with the remedy, for a run that is not recorded.
