@@ -66,7 +66,7 @@ def test_the_table_is_utf_8_in_any_pipe(encoding):
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert {'∞', '±'} <= set(run.stdout.decode('utf-8'))
+    assert '±' in run.stdout.decode('utf-8')
 
 
 def without_encoding(source):

@@ -136,5 +136,5 @@ def _recipes(backend):
 
 if __name__ == '__main__':
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding='utf-8')  # a pipe on Windows has no sign ∞
+        sys.stdout.reconfigure(encoding='utf-8')  # a pipe of Windows lacks ∞
     sys.exit(main())
