@@ -16,7 +16,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/python" -m pip install -q 'torch==2.13.0' 'numpy==2.4.6' 'mmengine-lite==0.10.7'
+"$folder/venv/bin/python" -m pip install -q 'torch==2.13.0' 'numpy==2.4.6' 'mmengine-lite==0.10.7' 'packaging==26.3'
 "$folder/venv/bin/python" -W ignore - > "$folder/seen" <<'PY'
 import torch
 from mmengine.optim.scheduler import CosineAnnealingLR

@@ -52,7 +52,7 @@ def keras(plan: Plan) -> str:
         first += 'from keras import ops\n'
     else:
         body = choices(stretches(scheduler, n, rests, steps), KERAS, 'ops.where')
-        text = f"""
+        text = f"""{_compared(body)}
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         t = ops.cast(step, keras.config.floatx())
@@ -79,6 +79,19 @@ callback = keras.callbacks.LearningRateScheduler({asked})
 rates = []  # one for each update
 for epoch in range({num_epochs}):
     rates += [callback.schedule(epoch)] * {batches}"""
+
+
+def _compared(body):
+    """Return what `body` calls: Keras's maximum and minimum compute in float32."""
+    return ''.join(
+        f"""
+def {name}(a, b):
+    return ops.where(a {sign} b, a, b)
+
+"""
+        for name, sign in (('larger', '>'), ('smaller', '<'))
+        if f'{name}(' in body
+    )
 
 
 def _table(scheduler, n):

@@ -36,8 +36,8 @@ PYTHON = {'floor': 'math.floor', 'cos': 'math.cos', 'pi': 'math.pi', 'max': 'max
 PYTHON |= {'abs': 'abs', 'min': 'min', 'log': 'math.log'}
 JAX = {'floor': 'jnp.floor', 'cos': 'jnp.cos', 'pi': 'jnp.pi', 'max': 'jnp.maximum'}
 JAX |= {'abs': 'jnp.abs', 'min': 'jnp.minimum', 'log': 'jnp.log'}
-KERAS = {'floor': 'ops.floor', 'cos': 'ops.cos', 'pi': 'math.pi', 'max': 'ops.maximum'}
-KERAS |= {'abs': 'ops.abs', 'min': 'ops.minimum', 'log': 'ops.log'}
+KERAS = {'floor': '', 'cos': 'ops.cos', 'pi': 'math.pi', 'max': 'larger'}
+KERAS |= {'abs': 'ops.abs', 'min': 'smaller', 'log': 'ops.log'}
 
 
 class CannotExpressError(Exception):
@@ -406,6 +406,8 @@ def _floor(t: str, step: float, words: dict[str, str]) -> str:
     if step == int(step):
         return f'({t} // {step})'
     # 1 // 0.1 is 9, the floor of 1 / 0.1 is 10
+    if not words['floor']:  # Keras's computes in float32
+        return f'({t} / {step} // 1)'
     return f'{words["floor"]}({t} / {step})'
 
 

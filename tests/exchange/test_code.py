@@ -199,7 +199,7 @@ TESTED = [
     pytest.param(name, marks=pytest.mark.foreign(name) if name in FOREIGN else ())
     for name in LIBRARIES
 ]
-SLACK = 1e-7
+SLACK = {'keras': 1e-12}  # in float64, from end to end
 
 
 def executed(library):
@@ -281,7 +281,7 @@ def test_the_code_gives_the_rates_of_every_update(library):
         wrong = [
             (t, rate, want)
             for t, (rate, want) in enumerate(zip(rates, wanted))
-            if abs(rate - want) > SLACK * want + 1e-12
+            if abs(rate - want) > SLACK.get(library, 1e-7) * want + 1e-12
         ]
         assert not wrong, (scheduler, per, wrong[0])
 
