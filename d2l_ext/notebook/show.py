@@ -22,7 +22,10 @@ def _imported(framework):
         from d2l_ext.install import finder  # a web page has no use for it
 
         finder.install()
-    return importlib.import_module(framework)
+    module = importlib.import_module(framework)
+    if framework == 'mxnet':
+        module.npx.set_np()
+    return module
 
 
 class Source:
@@ -60,7 +63,7 @@ class Recorded:
     the same arguments; elsewhere, or where D2L_EXT_BACKEND chooses another one, they
     return what was recorded of the same call, None if that is nothing. Answers are what JSON has; a function among the arguments goes
     by its name. `module` is the framework, or None; `version` the one that answered.
-    Answers are read from the file `path` and saved there.
+    Answers are read from the file `path` and saved there. MXNet's arrays become NumPy's.
 
     Raises OSError where the framework is missing and has no recorded answers;
     ValueError when a function that is called answers what JSON has not.
