@@ -19,8 +19,8 @@ import ipywidgets as widgets
 from IPython import get_ipython
 
 from d2l_ext.explorers.beside import recipe_of
-from d2l_ext.explorers.controls import CONTROLS, Control
-from d2l_ext.explorers.inputs import button, ends, field, follow, row
+from d2l_ext.explorers.controls import CONTROLS, Control, Points
+from d2l_ext.explorers.inputs import button, dragged, ends, field, follow, row
 from d2l_ext.explorers.output import display_live
 from d2l_ext.explorers.picture import PictureBox
 from d2l_ext.explorers.schedule_tools import ScheduleTools
@@ -283,6 +283,10 @@ class Explorer:
     def _show(self) -> None:
         display = self.state.evaluate()
         self.picture.show(*display.shown, also=display.sentences)
+        for name, control in self.controls.items():
+            if isinstance(control, Points):
+                rows = self.widgets[name][0].points()
+                self.picture.show_handles(rows, dragged(control))
         self.tools.show(display.plan)
         self.state.display = display
 

@@ -59,6 +59,12 @@ def ends(control: Control) -> list[widgets.HTML]:
     return [widgets.HTML(f'<small>{low} to {high}</small>')]
 
 
+def dragged(control: Points) -> str:
+    """Return what a page must know to move a point: ends, and what is whole, as SVG."""
+    pairs = (('t', control.t), ('lr', control.lr))
+    return ' '.join(f'data-{k}="{c.low} {c.high} {c.whole:d}"' for k, c in pairs)
+
+
 def row(parts: Sequence[widgets.Widget]) -> widgets.Box:
     """Return widgets side by side, in further rows where a page is narrow."""
     return widgets.HBox(parts, layout=widgets.Layout(flex_flow='row wrap'))
@@ -173,7 +179,7 @@ class PointsBox(widgets.VBox):
 
     def remove(self, i: int) -> None:
         """Take the point of row i away, unless it is the last."""
-        points = self._points()
+        points = self.points()
         if len(points) > 1:
             del points[i]
             self.value = tuple(sorted(points))
@@ -230,9 +236,10 @@ class PointsBox(widgets.VBox):
                         if change['owner'] in (box, handle):
                             follow(control, box, handle, change['owner'], change['new'])
                 # rows stay in their order while one point passes another
-                self.value = tuple(sorted(self._points()))
+                self.value = tuple(sorted(self.points()))
             finally:
                 self._held = False
 
-    def _points(self) -> list[tuple]:
+    def points(self) -> list[tuple]:
+        """Return the points in the order of their rows."""
         return [tuple(box.value for _, box, _ in fields) for fields, _ in self._rows]

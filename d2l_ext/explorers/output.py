@@ -12,7 +12,8 @@ from IPython import get_ipython
 from IPython.display import display
 
 VIEW = 'application/vnd.jupyter.widget-view+json'
-LIVE, SAVED, PICTURE = 'd2l-live', 'd2l-saved', 'd2l-picture'
+LIVE, SAVED = 'd2l-live', 'd2l-saved'
+PICTURE, HANDLES = 'd2l-picture', 'd2l-handles'
 # Three rows: this style, the widget, the picture; `:has` looks into a row. On a dark
 # page pictures turn to light on dark in the same hues, also those of `figure`, which
 # have a size, as JupyterLab keeps no more of them
@@ -21,6 +22,8 @@ STYLE = f"""<div class="{SAVED}"><style>
 .jp-OutputArea-child:has(.{SAVED}) + .jp-OutputArea-child:not(:has(.{LIVE})),
 .jp-OutputArea-child:has(.{LIVE}) + .jp-OutputArea-child,
 .output_container:has(.{LIVE}) + .output_container {{ display: none }}
+.{HANDLES} {{ pointer-events: none }}
+.{HANDLES} circle {{ pointer-events: auto; cursor: grab; touch-action: none }}
 [data-jp-theme-light="false"] :is(.{PICTURE}, .jp-RenderedImage img[width]) {{
     filter: invert(.93) hue-rotate(180deg)
 }}
@@ -59,6 +62,60 @@ NAMES = (
 ).replace('LIVE', LIVE)
 
 
+# A point is dragged by writing into the boxes of its row, as a reader would: the picture
+# is drawn anew meanwhile, so it is the page that knows which point is held
+DRAG = (
+    """<script>
+(() => {
+    if (globalThis.d2lDrag) return;
+    globalThis.d2lDrag = true;
+    let held = null;
+    const write = (name, number) => {
+        const labels = [...held.live.querySelectorAll('label')];
+        const label = labels.find((one) => one.textContent === name);
+        const box = label?.parentElement.querySelector('input');
+        if (!box || box.value === String(number)) return;
+        box.value = number;
+        box.dispatchEvent(new Event('change', {bubbles: true}));
+    };
+    const number = (share, [from, to], log, [low, high, whole]) => {
+        share = Math.min(Math.max(share, 0), 1);
+        let value = log ? from * (to / from) ** share : from + share * (to - from);
+        value = whole ? Math.round(value) : Number(value.toPrecision(3));
+        return Math.min(Math.max(value, low), high);
+    };
+    const follow = () => {
+        const svg = held.live.querySelector('.HANDLES svg');
+        const {left, top} = svg.getBoundingClientRect();
+        const {axes, log, t, lr} = svg.dataset;
+        const numbers = (text) => text.split(' ').map(Number);
+        const [x, y, width, height, ...ends] = numbers(axes);
+        const across = (held.x - left - x) / width, up = 1 - (held.y - top - y) / height;
+        const xlim = ends.slice(0, 2), ylim = ends.slice(2);
+        write(`time ${held.row}`, number(across, xlim, false, numbers(t)));
+        write(`rate ${held.row}`, number(up, ylim, log === '1', numbers(lr)));
+    };
+    addEventListener('pointerdown', (event) => {
+        if (!event.target.matches?.('.HANDLES circle')) return;
+        const live = event.target.closest('.LIVE');
+        held = {live, row: event.target.dataset.row, due: 0};
+        event.preventDefault();
+    });
+    addEventListener('pointermove', (event) => {
+        if (!held) return;
+        [held.x, held.y] = [event.clientX, event.clientY];
+        held.due ||= setTimeout(() => { if (held) { held.due = 0; follow(); } }, 50);
+    });
+    addEventListener('pointerup', () => {
+        if (held?.due) { clearTimeout(held.due); follow(); }
+        held = null;
+    });
+})();
+</script>"""
+).replace('LIVE', LIVE)
+DRAG = DRAG.replace('HANDLES', HANDLES)
+
+
 def display_live(view: widgets.DOMWidget, data: dict, metadata: dict) -> None:
     """Display a widget, and its picture for where and when the widget is not there.
 
@@ -77,7 +134,7 @@ def display_live(view: widgets.DOMWidget, data: dict, metadata: dict) -> None:
     shown = {VIEW: ids}
     # a program that runs notebooks takes no input; it would take the style for a change
     if kernel.get_parent().get('content', {}).get('allow_stdin'):
-        display({'text/html': STYLE + NAMES}, raw=True)
+        display({'text/html': STYLE + NAMES + DRAG}, raw=True)
         shown['text/plain'] = data['text/plain'].partition('\n')[0]
     display(shown, raw=True)
     display(data, raw=True, metadata=metadata)

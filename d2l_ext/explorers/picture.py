@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from d2l_ext.explorers.output import PICTURE
+from d2l_ext.explorers.output import HANDLES, PICTURE
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plots.svg import Canvas
 
@@ -17,20 +17,22 @@ class PictureBox:
     each: a new set of lines costs about 2 kB and no flicker. Below stand sentences,
     which a screen reader speaks when they change. These four widgets are `background`,
     `scales`, `lines` and `status`; `sentence` is what `status` says, as plain text.
+    `handles` lies on top, empty unless there is something to drag.
     """
 
     def __init__(self, columns: int | None = None) -> None:
         self.canvas = Canvas(columns)
         place = {'grid_area': 'a', 'margin': '0', 'max_width': 'none'}
         self.background = widgets.Image(format='png', layout=widgets.Layout(**place))
-        self.scales, self.lines = (
-            widgets.HTML(layout=widgets.Layout(**place)) for _ in range(2)
+        self.scales, self.lines, self.handles = (
+            widgets.HTML(layout=widgets.Layout(**place)) for _ in range(3)
         )
+        self.handles.add_class(HANDLES)
         self.status = widgets.HTML(
             layout=widgets.Layout(height='92px', overflow='auto')
         )
         self._picture = widgets.GridBox(
-            [self.background, self.scales, self.lines],
+            [self.background, self.scales, self.lines, self.handles],
             layout=widgets.Layout(
                 grid_template_areas='"a"', overflow='hidden', flex='none'
             ),
@@ -56,6 +58,10 @@ class PictureBox:
             self.background.value = self.canvas.background
         self.scales.value, self.lines.value = self.canvas.scales, self._svg
         self.say(' '.join(dict.fromkeys(p.note for p in panels if p.note)), *also)
+
+    def show_handles(self, points: Sequence[tuple[float, float]], what: str) -> None:
+        """Put circles to drag at points of the first panel (`Canvas.handles`)."""
+        self.handles.value = self.canvas.handles(points, what)
 
     def fade(self) -> None:
         """Grey the lines: they are no longer what was asked for."""

@@ -125,6 +125,26 @@ class Canvas:
         size = f'width="{self.width}" height="{self.height}"'
         return f'<svg {what} {size} style="display:block">{inner}</svg>'
 
+    def handles(self, points: Sequence[tuple[float, float]], what: str) -> str:
+        """Return circles at points of the first panel as it was drawn last, as SVG.
+
+        What a page needs to read a place as numbers goes with them: corner and size of
+        the axes, their limits and whether y is logarithmic, and `what`, attributes more.
+        """
+        plane, bounds = self._scaled[1][0], self.limits[0]  # type: ignore[index]
+        left, top, _, _ = plane.bounds
+        circles = ''
+        for i, point in enumerate(points):
+            x, y = plane.at(*point)
+            place = f'cx="{left + x:.1f}" cy="{top + y:.1f}"'
+            circles += f'<circle {place} r="6" data-row="{i + 1}"/>'
+        axes = ' '.join(f'{n:.10g}' for n in (*plane.bounds, *bounds.x, *bounds.y))
+        look = f'fill="white" fill-opacity=".7" stroke="{INK}" stroke-width="1.5"'
+        return self._svg(
+            f'<g {look}>{circles}</g>',
+            f'aria-hidden="true" data-axes="{axes}" data-log="{bounds.log:d}" {what}',
+        )
+
     def picture(self, panels: Sequence[Panel]) -> Picture:
         """Return all layers, and the notes, as one `Picture`.
 

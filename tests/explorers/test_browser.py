@@ -358,6 +358,37 @@ def test_a_schedule_is_drawn_shared_and_trained_by_keyboard(lab, tmp_path):
     assert page.errors == []
 
 
+def test_a_point_is_dragged_with_the_mouse_in_the_picture(lab):
+    from playwright.sync_api import expect
+
+    page = lab(DRAWN)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    without_code(page)
+    circles = page.locator('.d2l-handles circle')
+    expect(circles).to_have_count(3)
+    box = at_rest(page, circles.nth(1))
+    x, y = box['x'] + box['width'] / 2, box['y'] + box['height'] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 40, steps=8)
+    page.mouse.up()
+    expect(page.get_by_role('textbox', name='time 2')).not_to_have_value('5')
+    expect(page.get_by_role('textbox', name='rate 2')).not_to_have_value('0.3')
+    page.wait_for_function(
+        """x => Math.abs(document.querySelectorAll('.d2l-handles circle')[1]
+            .getBoundingClientRect().x - x) < 12""",  # times are whole
+        arg=box['x'] + 60,
+    )
+    moved = at_rest(page, circles.nth(1))
+    assert abs(moved['y'] - box['y'] - 40) < 2
+    time = page.get_by_role('textbox', name='time 2').input_value()
+    rate = page.get_by_role('textbox', name='rate 2').input_value()
+    settled(page, f'peaks at {rate} in epoch {time}')
+    page.mouse.move(x + 200, y)  # it was let go
+    assert at_rest(page, circles.nth(1)) == moved
+    assert page.errors == []
+
+
 @pytest.mark.parametrize(('text', 'said'), [('0,5', 'with a point'), ('1e9', 'to 10')])
 def test_a_number_that_cannot_be_taken_is_refused_in_a_sentence(lab, text, said):
     page = lab(EXPLORER)

@@ -355,3 +355,23 @@ def test_the_scheduler_that_the_readme_writes():
     assert eval(repr(scheduler), namespace) == scheduler
     assert WarmupScheduler(scheduler, 5)(5) == 0.1
     assert 'ends at 0.002024' in figure(schedule_panel(scheduler, 40)).text
+
+
+def test_handles_lie_on_the_points_of_the_first_panel():
+    canvas = Canvas()
+    points = [(0, 1.0), (2, 0.01), (1, 0.1)]
+    t, lr = zip(*sorted(points))
+    shown = Panel({'y': (t, lr)}, 'x', 'y', (0, 2), (0.001, 10), log=True)
+    canvas.draw([shown])
+    svg = canvas.handles(points, 'data-t="0 2 1"')
+    assert 'data-log="1" data-t="0 2 1"' in svg
+    left, top, width, height, *ends = map(
+        float, re.search('data-axes="([^"]*)"', svg)[1].split()
+    )
+    assert ends == [0, 2, 0.001, 10]
+    places = re.findall(r'cx="([\d.]+)" cy="([\d.]+)" r="6" data-row="(\d)"', svg)
+    assert [row for *_, row in places] == ['1', '2', '3']
+    for (x, y, _), (t, lr) in zip(places, points, strict=True):
+        assert float(x) == pytest.approx(left + t / 2 * width, abs=0.1)
+        share = (1 - np.log10(lr)) / 4
+        assert float(y) == pytest.approx(top + share * height, abs=0.1)
