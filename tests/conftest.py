@@ -9,7 +9,8 @@ import os
 import pytest
 
 # programs of their own, which make runs
-collect_ignore = ['browser', 'colab.py', 'matrix.py', 'matrix_cell.py']
+programs = 'browser/plot', 'browser/speed', 'colab', 'matrix', 'matrix_cell'
+collect_ignore = [f'{name}.py' for name in programs]
 # libraries that are read back and that no extra installs: too large, or in the way of
 # another; where one is missing its tests are no part of the suite
 collect_ignore += [
@@ -33,6 +34,7 @@ SLOW_FILES = {
     'test_range_test.py',
     'test_record.py',
     'test_replicas.py',
+    'test_saved.py',
     'test_torch.py',
     'test_vision.py',
 }

@@ -317,6 +317,17 @@ def test_the_pages_of_the_package_need_no_framework(tmp_path):
     assert 'warmup_steps' in (tmp_path / 'd2l_ext' / 'schedulers.html').read_text()
 
 
+def test_no_test_is_left_out_unless_its_library_is_missing():
+    marks = runpy.run_path(str(ROOT / 'tests' / 'conftest.py'))
+    ignored = [ROOT / 'tests' / name for name in marks['collect_ignore']]
+    left_out = {
+        path.name
+        for path in (ROOT / 'tests').rglob('test_*.py')
+        if any(path == other or other in path.parents for other in ignored)
+    }
+    assert left_out <= {'test_read_timm.py', 'test_read_transformers.py'}
+
+
 def test_every_test_that_is_marked_by_name_is_there():
     marks = runpy.run_path(str(ROOT / 'tests' / 'conftest.py'))
     paths = list((ROOT / 'tests').rglob('test_*.py'))
