@@ -59,7 +59,11 @@ def serve(*arguments):
             yield url, folder
         finally:
             process.terminate()
-            process.wait(10)
+            try:  # it ends its kernels first, which takes a busy machine a while
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def scratch(folder, *cells):
