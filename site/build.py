@@ -408,7 +408,8 @@ class Page:
         alt = size.get('alt') or data.get('text/plain', '')
         sizes = ''.join(f' {k}="{size[k]}"' for k in ('width', 'height') if k in size)
         path = self.out.asset(f'{self.stem}.png', png)
-        return f'<p><img src="{path}" loading="lazy" alt="{html.escape(alt)}"{sizes}></p>\n'
+        picture = f'<img src="{path}" loading="lazy" alt="{html.escape(alt)}"{sizes}>'
+        return f'<p class="still" tabindex="0">{picture}</p>\n'
 
 
 if __name__ == '__main__':

@@ -1,14 +1,11 @@
 """JupyterLite as the second door: notebooks 00 to 07 to be edited, nothing installed.
 
 `python site/build.py --lite` writes it beside the pages. Its kernel is Pyodide too, of
-the same version; here it gets Matplotlib, IPython and widgets beside NumPy. What trains
-answers with recorded runs: `lite/` stands in for MXNet.
+the same version; here it gets Matplotlib, IPython and widgets beside NumPy. There is
+no framework, so that what trains answers with recorded runs, as everywhere without one.
 """
 
 import hashlib
-import importlib
-import importlib.util
-import inspect
 import json
 import pathlib
 import shutil
@@ -67,11 +64,8 @@ DEPENDS = {
 def build(folder: pathlib.Path) -> None:
     """Write the JupyterLite site to `folder`.
 
-    Raises ValueError where MXNet is not installed, whose schedulers it shows, or for a
-    part with another hash.
+    Raises ValueError for a part with another hash.
     """
-    if not importlib.util.find_spec('mxnet'):
-        raise ValueError('MXNet must be installed to build JupyterLite: make lab')
     jupyter_lite = _builders()
     with tempfile.TemporaryDirectory() as temporary:
         work = pathlib.Path(temporary)
@@ -81,7 +75,8 @@ def build(folder: pathlib.Path) -> None:
         for path in sorted(NOTEBOOKS.glob('0[0-7]_*.ipynb')):
             shutil.copy(path, contents)
         # at once: the first cell of a notebook looks for it, before any imports it
-        options = {'packages': ['d2l-ext']}
+        environment = {'HOME': '/home/pyodide', 'D2L_EXT_BACKEND': 'none'}
+        options = {'packages': ['d2l-ext'], 'env': environment}
         kernel = {'disablePyPIFallback': True, 'loadPyodideOptions': options}
         settings = {'litePluginSettings': {KERNEL: kernel}}
         config = {'jupyter-lite-schema-version': 0, 'jupyter-config-data': settings}
@@ -137,9 +132,7 @@ def _pyodide(folder: pathlib.Path) -> None:
         )
     ours = folder / 'd2l_ext-0-py3-none-any.whl'
     _wheel(ours)
-    needed['d2l-ext'] = _entry(
-        ours, 'd2l-ext', '0', ['d2l_ext', 'mxnet'], DEPENDS['d2l-ext']
-    )
+    needed['d2l-ext'] = _entry(ours, 'd2l-ext', '0', ['d2l_ext'], DEPENDS['d2l-ext'])
     for entry in needed.values():
         depends = (name.replace('_', '-').lower() for name in entry['depends'])
         entry['depends'] = [name for name in depends if name in needed]
@@ -174,21 +167,13 @@ def _pure() -> list[pathlib.Path]:
 
 
 def _wheel(path: pathlib.Path) -> None:
-    """Write the package as a wheel, with `lite/` in MXNet's place."""
-    real = importlib.import_module('d2l_ext.mxnet')  # it makes MXNet importable
-    schedulers = importlib.import_module('mxnet.lr_scheduler')
+    """Write the package as a wheel."""
     package = SITE.parent / 'd2l_ext'
     files = {
         f'd2l_ext/{file.relative_to(package).as_posix()}': file.read_bytes()
         for file in package.rglob('*')
         if file.is_file() and '__pycache__' not in file.parts
     }
-    backend = (SITE / 'lite/backend.py').read_text('utf-8')
-    files['d2l_ext/mxnet.py'] = f'{backend}\n\n{inspect.getsource(real.lenet)}'.encode()
-    files['mxnet/__init__.py'] = (SITE / 'lite/mxnet.py').read_bytes()
-    files['mxnet/lr_scheduler.py'] = pathlib.Path(
-        inspect.getfile(schedulers)
-    ).read_bytes()
     about = 'd2l_ext-0.dist-info'
     files[f'{about}/METADATA'] = b'Metadata-Version: 2.1\nName: d2l-ext\nVersion: 0\n'
     files[f'{about}/WHEEL'] = (

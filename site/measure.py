@@ -1,10 +1,12 @@
 """How soon a page is seen, how soon it is alive, how quick a move is, and its bytes.
 
-    python site/measure.py [--moves 50] [--site FOLDER] [PAGE EXPLORER CONTROL ...]
+    python site/measure.py [--moves 50] [--site FOLDER] [--lite] [PAGE EXPLORER CONTROL ...]
 
 Chromium, headless, against a plain server that packs with gzip: each page cold, with a
 new profile, then once more with the same one. Milliseconds; a move is from the input
-event until its picture has been painted. Other work on the machine counts too: the load
+event until its picture has been painted. With `--lite` the same notebooks in JupyterLite
+follow, its code run as soon as it is seen; there a move is a key on the first slider.
+Other work on the machine counts too: the load
 is printed with the figures.
 """
 
@@ -113,28 +115,79 @@ def measured(page, address, key, name, moves):
     return page.evaluate(paint), alive, times
 
 
-def main(rows, moves, site):
+# Resolves when what a key has moved was painted in JupyterLite; null after 5 seconds
+DRAWN = """() => { window.drawn = new Promise(done => {
+    setTimeout(() => done(null), 5000);
+    let begin;
+    addEventListener('keydown', () => { begin = performance.now(); }, {capture: true, once: true});
+    const watch = new MutationObserver(records => {
+        const seen = ({target}) => (target.closest || (() => null)).call(target, '.widget-html, .widget-image');
+        if (begin === undefined || !records.some(seen)) return;
+        watch.disconnect();
+        requestAnimationFrame(() => {
+            const {port1, port2} = new MessageChannel();
+            port1.onmessage = () => done(performance.now() - begin);
+            port2.postMessage(0);
+        });
+    });
+    watch.observe(document.body, {subtree: true, childList: true, attributes: true});
+    document.querySelector('.jupyter-widgets .noUi-handle').focus();
+}); }"""
+
+
+def measured_lite(page, address, moves):
+    """Return what `measured` does, of a notebook in JupyterLite."""
+    page.goto(address, wait_until='commit')
+    page.wait_for_selector('.jp-Notebook .jp-Cell')
+    page.get_by_text('Run', exact=True).first.click()
+    page.get_by_text('Run All Cells', exact=True).click()
+    page.wait_for_selector('.jupyter-widgets .noUi-handle')
+    alive = page.evaluate('performance.now()')
+    page.wait_for_function(
+        "!document.querySelector('.jp-Notebook').innerText.includes('[*]')"
+    )
+    times = []
+    for i in range(moves):
+        page.evaluate(DRAWN)
+        page.keyboard.press(('ArrowRight', 'ArrowLeft')[i // 5 % 2])
+        times.append(page.evaluate('drawn'))
+        page.wait_for_timeout(40)
+    times = [time for time in times if time is not None] or [float('nan')]
+    paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    return page.evaluate(paint), alive, times
+
+
+def main(rows, moves, site, lite=False):
     """Print a line for each page and turn."""
+    rows = [(*row, '') for row in rows]
+    if lite:
+        stems = dict.fromkeys(stem for stem, *_ in rows if stem[:2] < '08')
+        rows += [(stem, '', '', 'JupyterLite') for stem in stems]
     handler = functools.partial(Handler, directory=str(site))
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f'{"page":38} {"":5} picture  alive  move median   p95  MB sent  load')
     with sync_playwright() as api:
-        for stem, key, name in rows:
+        for stem, key, name, door in rows:
             with tempfile.TemporaryDirectory() as profile:
                 for turn in 'cold', 'warm':
                     Handler.sent = 0
                     context = api.chromium.launch_persistent_context(
                         profile, executable_path=CHROMIUM, args=FLAGS
                     )
-                    address = f'http://127.0.0.1:{server.server_port}/{stem}.html'
+                    address = f'http://127.0.0.1:{server.server_port}'
                     page = context.pages[0]
                     page.set_default_timeout(180_000)
-                    seen, alive, times = measured(page, address, key, name, moves)
+                    if door:
+                        address += f'/lite/notebooks/index.html?path={stem}.ipynb'
+                        seen, alive, times = measured_lite(page, address, moves)
+                    else:
+                        address += f'/{stem}.html'
+                        seen, alive, times = measured(page, address, key, name, moves)
                     context.close()
                     times.sort()
                     print(
-                        f'{f"{stem[:2]} {key} {name}":38} {turn:5} {seen:7.0f} '
+                        f'{f"{stem[:2]} {key} {name} {door}":38} {turn:5} {seen:7.0f} '
                         f'{alive:6.0f} {statistics.median(times):12.1f} '
                         f'{times[int(0.95 * len(times))]:5.0f} '
                         f'{Handler.sent / 1e6:8.2f} {os.getloadavg()[0]:5.1f}',
@@ -146,6 +199,7 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--moves', type=int, default=50)
     parser.add_argument('--site', type=pathlib.Path, default=BUILD)
+    parser.add_argument('--lite', action='store_true')
     parser.add_argument('row', nargs='*')
     asked = parser.parse_args()
     flat = asked.row
@@ -153,4 +207,5 @@ if __name__ == '__main__':
         [flat[i : i + 3] for i in range(0, len(flat), 3)] or PAGES,
         asked.moves,
         asked.site,
+        asked.lite,
     )
