@@ -33,7 +33,13 @@ def call(*command: object) -> None:
 
 def attempt(*command: object, stderr: int | None = None) -> int:
     """Run a command in the clone and return its exit status."""
-    run = subprocess.run([*map(str, command)], cwd=ROOT, stderr=stderr, check=False)
+    run = subprocess.run(
+        [*map(str, command)],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONUTF8': '1'},  # files are written so on Windows, too
+        stderr=stderr,
+        check=False,
+    )
     return run.returncode
 
 

@@ -75,7 +75,7 @@ def build(folder: pathlib.Path) -> None:
         for path in sorted(NOTEBOOKS.glob('0[0-7]_*.ipynb')):
             shutil.copy(path, contents)
         # at once: the first cell of a notebook looks for it, before any imports it
-        environment = {'HOME': '/home/pyodide', 'D2L_EXT_BACKEND': 'none'}
+        environment = {'D2L_EXT_BACKEND': 'none'}
         options = {'packages': ['d2l-ext'], 'env': environment}
         kernel = {'disablePyPIFallback': True, 'loadPyodideOptions': options}
         settings = {'litePluginSettings': {KERNEL: kernel}}

@@ -19,8 +19,9 @@ class Clone:
         for name in 'pyproject.toml', 'constraints.txt':
             (folder / name).touch()
 
-    def run(self, command, cwd, stderr, check):
+    def run(self, command, cwd, env, stderr, check):
         assert cwd == self.folder
+        assert env['PYTHONUTF8'] == '1'
         self.commands.append(' '.join(command))
         if '-m venv' in self.commands[-1]:
             (self.folder / '.venv').mkdir()

@@ -58,8 +58,9 @@ def control(name: str) -> str | None:
 def table(names: Iterable[str] | Mapping[str, str] | None = None) -> str:
     """Return losses and accuracies after the last epoch, mean ± standard deviation.
 
-    `names`: recipes, or {what to call it: recipe}. `seeds` counts the runs, `failed`
-    those that learned nothing, which the means leave out.
+    `names`: recipes, or {what to call it: recipe}; all that are recorded, if none is
+    named. `seeds` counts the runs, `failed` those that learned nothing, which the
+    means leave out.
 
     Raises ValueError for a recipe without recordings.
 
@@ -68,7 +69,7 @@ def table(names: Iterable[str] | Mapping[str, str] | None = None) -> str:
     from 0.3  5      0.103 ± 0.027  0.963 ± 0.010  0.845 ± 0.009
     from 0.8  3      none learned                                 3
     """
-    names = names or [*RECIPES]
+    names = names or [name for name in RECIPES if store.seeds(name)]
     called = names if isinstance(names, Mapping) else {name: name for name in names}
     head = 'recipe' if all(key == name for key, name in called.items()) else 'schedule'
     rows = [(head, 'seeds', 'train loss', 'train acc', 'test acc', 'failed')]

@@ -72,7 +72,8 @@ def test_a_table_calls_recipes_what_it_is_told_to():
     head, row = table({'from a half': 'cosine_0.5'}).splitlines()
     assert head.startswith('schedule     seeds') and row.startswith('from a half  10 ')
     everything = table().splitlines()
-    assert [line.split()[0] for line in everything] == ['recipe', *RECIPES]
+    recorded = [name for name in RECIPES if store.seeds(name)]
+    assert [line.split()[0] for line in everything] == ['recipe', *recorded]
 
 
 def test_a_run_that_ran_away_is_counted_and_in_no_mean(folder):
