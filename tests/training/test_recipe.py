@@ -14,7 +14,10 @@ CONSTANT = ConstantScheduler(0.01)
     [
         ({}, 'scheduler must be one of d2l_ext.schedulers, or printed .* got None'),
         ({'scheduler': 0.5}, 'scheduler must be one of d2l_ext.schedulers'),
-        ({'scheduler': CONSTANT, 'per': 'batch'}, "per must be one of 'epoch', 'update'"),
+        (
+            {'scheduler': CONSTANT, 'per': 'batch'},
+            "per must be one of 'epoch', 'update'",
+        ),
         ({'scheduler': CONSTANT, 'net': 'resnet'}, "net must be one of 'lenet', 'pla"),
         ({'scheduler': CONSTANT, 'optimizer': 'lion'}, "must be one of 'sgd', 'adam'"),
         ({'scheduler': CONSTANT, 'subset': 'half'}, "subset must be one of 'mini'"),
