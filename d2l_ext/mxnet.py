@@ -144,8 +144,7 @@ def _prepare(recipe, net=None):
     """Return what `Backend` needs to run a recipe."""
     device = try_gpu()
     data = load_data_fashion_mnist(recipe.batch_size, recipe.subset, device)
-    if net is None:
-        net = NETS[recipe.net]()
+    net = net or NETS[recipe.net]()
     net.initialize(ctx=device)
     if recipe.printed:
         settings = {'lr_scheduler': printed_scheduler(recipe.printed)}

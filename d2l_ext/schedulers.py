@@ -301,7 +301,7 @@ class PiecewiseLinearScheduler(Scheduler):
 
 
 class LambdaScheduler(Scheduler):
-    """Any function of time, times `base_lr`.
+    """Any function of time, times `base_lr`; ValueError for what is no function.
 
     lr(t) = base_lr function(t)
 
@@ -337,6 +337,7 @@ class SequentialScheduler(Scheduler):
     >>> [scheduler(t) for t in (0, 30, 35, 40)]
     [0.5, 0.5, 0.25, 0]
 
+    Raises ValueError unless there is one boundary fewer than schedulers.
     Source: PyTorch's `SequentialLR`, optax's `join_schedules`.
     """
 

@@ -191,8 +191,7 @@ def _prepare(recipe, net=None):
         )
     device = try_gpu()
     data = load_data_fashion_mnist(recipe.batch_size, recipe.subset, device)
-    if net is None:
-        net = NETS[recipe.net]()
+    net = net or NETS[recipe.net]()
     kind = OPTIMIZERS[recipe.optimizer]
     trainer = kind(net.parameters(), recipe.scheduler.base_lr)
     return net, *data, cross_entropy(), trainer, device

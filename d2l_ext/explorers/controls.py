@@ -169,7 +169,7 @@ class Snap(Choice):
         super().__init__(self._numbers, value, label)
 
     def check(self, value: Any) -> float:
-        """Return the option nearest to `value`, which must be a number."""
+        """Return the option nearest to `value`; ValueError for what is no number."""
         if not _is_number(value) or math.isnan(value):
             raise ValueError(f'must be a number, got {value!r}')
         return min(self._numbers, key=lambda option: abs(option - value))

@@ -59,7 +59,7 @@ def listening(range_test: Callable, tests: dict[str, Any]) -> Callable:
 
 
 def main() -> None:
-    """Ask all, and record what they answer."""
+    """Ask all, and record what they answer; leave with a sentence if one is missing."""
     from d2l_ext import mxnet
 
     os.environ['MPLBACKEND'] = 'agg'
