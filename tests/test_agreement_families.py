@@ -420,7 +420,7 @@ def named(case):
     return pytest.param(case, id=f'{name} {case[0]!r}'[:60], marks=marks)
 
 
-@pytest.mark.parametrize('case', map(named, CASES))
+@pytest.mark.parametrize('case', [*map(named, CASES)])
 def test_the_rates_are_those_of_the_library_that_has_the_family(case):
     if library(case[1]) == 'mxnet':
         finder.install()
