@@ -333,7 +333,8 @@ def _markdown(formula) -> mistune.Markdown:
 
         def heading(self, text, level, **attrs):
             name = re.sub(r'[^\w]+', '-', re.sub('<.*?>', '', text)).strip('-').lower()
-            return f'<h{level} id="{name}">{text}</h{level}>\n'
+            # not what an explorer is called: that is the name of a function
+            return f'<h{level} id="section-{name}">{text}</h{level}>\n'
 
         def table(self, text):
             return f'<div class="table" tabindex="0"><table>{text}</table></div>\n'

@@ -70,6 +70,12 @@ def test_every_explorer_of_the_notebooks_is_there_with_its_picture(pages):
         assert 'NaN' not in box
 
 
+def test_no_two_things_on_a_page_have_one_name(pages):
+    for name, text in pages.items():
+        ids = re.findall(r'<[^>]* id="([^"]*)"', text)
+        assert len(ids) == len({*ids}), (name, sorted(ids))
+
+
 def test_pages_ask_nobody_else_for_anything_and_their_links_lead_somewhere(site, pages):
     for name, text in pages.items():
         checker = Checker(text)
