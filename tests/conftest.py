@@ -29,19 +29,24 @@ SLOW_FILES = {
     'test_checkpoint.py',
     'test_finder.py',
     'test_hand.py',
+    'test_messages.py',
     'test_mxnet.py',
+    'test_notebook.py',
+    'test_optimal.py',
     'test_pins.py',
     'test_range_test.py',
     'test_record.py',
     'test_replicas.py',
     'test_saved.py',
     'test_torch.py',
+    'test_troubleshooting.py',
     'test_vision.py',
 }
 
 # Tests of two seconds and more on two cores
 SLOW = {
     'test_a_broken_formula_turns_the_notebooks_red',
+    'test_a_norm_is_that_of_the_mean_gradient_of_a_minibatch',
     'test_a_notebooks_functions_are_defined_in_the_code',
     'test_a_run_is_the_same_with_probes_in_it',
     'test_a_walk_raises_nothing_and_shows_no_error',
@@ -55,6 +60,7 @@ SLOW = {
     'test_strict_nbval_takes_a_live_run_for_a_static_one_and_sees_a_change',
     'test_the_code_gives_the_rates_of_every_update',
     'test_the_mean_of_one_set_of_weights_is_that_set',
+    'test_the_optimizer_that_a_recipe_names_is_the_one_that_trains',
     'test_the_pages_of_the_package_need_no_framework',
     'test_the_papers_toy_is_sampled_within_the_error_of_a_thousand_chains',
     'test_the_recorded_answers_are_pytorchs',
@@ -62,9 +68,11 @@ SLOW = {
     'test_the_table_is_true',
     'test_the_wheel_carries_modules_and_data',
     'test_torch_asked_and_trained',
+    'test_two_processes_at_once',
     'test_types_are_right_where_the_library_differs',
     'test_what_has_no_torch_is_skipped_and_nothing_else',
     'test_without_pytorch_it_reads_on_from_the_recorded_answers',
+    'test_without_pytorch_its_line_is_there_wherever_a_slider_stands',
 }
 
 # Tests with a goal in seconds: of the processor where one program is measured, which a
