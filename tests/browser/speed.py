@@ -62,6 +62,8 @@ INTERACT = """
 %matplotlib inline
 def plain(explorer):
     import ipywidgets
+    from d2l_ext import plots
+    from d2l_ext.panels import Panel
 
     places = {n: getattr(c, 'positions', 0) for n, c in explorer.controls.items()}
     name = max(places, key=places.get)
