@@ -491,6 +491,27 @@ UNWANTED = re.compile(
 )
 
 
+@pytest.mark.parametrize(
+    'path', sorted((ROOT / 'findings').glob('*')), ids=lambda path: path.stem
+)
+def test_a_finding_runs_by_itself_from_pins_in_a_folder_that_goes(path):
+    text = path.read_text('utf-8')
+    assert path.suffix == '.sh' and 15 <= len(text.splitlines()) <= 45
+    # a system without that bit keeps it in git all the same
+    mode = subprocess.run(
+        ['git', 'ls-files', '--stage', path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    assert not mode or mode.startswith('100755 ')
+    assert 'set -eu\nfolder=$(mktemp -d)\n' in text
+    assert 'trap \'rm -rf "$folder"\' EXIT\n' in text
+    assert re.search(r"'[\w-]+==[\w.]+'", text)
+    assert 'd2l_ext' not in text
+
+
 def test_no_registry_and_no_machine_is_named():
     unwanted = {
         f'{path.relative_to(ROOT)}: {match[0].decode()}'
