@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from d2l_ext.data import scaled
 from d2l_ext.experiments import store
 from d2l_ext.experiments.recipes import NAMES
@@ -21,7 +23,7 @@ from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import batches
 from d2l_ext.training.history import History
 from d2l_ext.training.progress import watched
-from d2l_ext.training.range_test import RangeTest
+from d2l_ext.training.range_test import RangeTest, rising
 from d2l_ext.training.recipe import Recipe
 
 __all__ = [
@@ -190,15 +192,13 @@ def range_test(
 
     Raises ValueError, with the remedy, for one that is not recorded.
     """
-    import numpy as np  # reading recordings needs none of it
-
     how = low, high, num_updates, seed
     call = range_test_call(net.name, train_iter.batch_size, *how)
     tests = json.loads(RANGE_TESTS.read_text('utf-8'))
     if call not in tests:
         raise ValueError(f'{call} is not recorded: {REMEDY}')
     losses, status = tests[call]
-    lrs = low * (high / low) ** (np.arange(len(losses)) / (num_updates - 1))
+    lrs = rising(low, high, num_updates)[: len(losses)]
     return RangeTest(lrs, np.array(losses), status)
 
 

@@ -38,13 +38,22 @@ def backend(wanted: str | None = None) -> ModuleType:
             f'{CHOICE} must be {", ".join(BACKENDS)} or empty, got {wanted!r}'
         )
     name, why = (wanted, f'since {wanted!r} was asked for') if wanted else _choose()
-    module = importlib.import_module(BACKENDS[name])
+    module = ready(name)
     if name == 'none':
         print(f'Runs and answers are the recorded ones, {why}.')
         return module
+    print(f'{TITLES[name]} {sys.modules[name].__version__} trains here, {why}.')
+    return module
+
+
+def ready(name: str) -> ModuleType:
+    """Return the module of a backend, imported; MXNet's arrays become NumPy's.
+
+    Raises ImportError, with the remedy, where its framework is missing.
+    """
+    module = importlib.import_module(BACKENDS[name])
     if name == 'mxnet':
         module.npx.set_np()
-    print(f'{TITLES[name]} {sys.modules[name].__version__} trains here, {why}.')
     return module
 
 

@@ -13,19 +13,8 @@ from typing import Any
 
 from d2l_ext.experiments.replay import Net
 from d2l_ext.experiments.store import ANSWERS
-from d2l_ext.notebook.choice import CHOICE
+from d2l_ext.notebook.choice import CHOICE, ready
 from d2l_ext.training._files import write_whole
-
-
-def _imported(framework):
-    if framework == 'mxnet':
-        from d2l_ext.install import finder  # a web page has no use for it
-
-        finder.install()
-    module = importlib.import_module(framework)
-    if framework == 'mxnet':
-        module.npx.set_np()
-    return module
 
 
 class Source:
@@ -75,7 +64,9 @@ class Recorded:
         self.module: Any = None
         if os.environ.get(CHOICE, '') in ('', 'mxnet', framework):
             with contextlib.suppress(ImportError, OSError):
-                self.module = _imported(framework)
+                if framework == 'mxnet':
+                    ready(framework)  # it cannot be imported without help
+                self.module = importlib.import_module(framework)
         if self.module:
             self.version, self.answers = self.module.__version__, {}
         else:

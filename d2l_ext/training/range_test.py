@@ -88,19 +88,29 @@ class RangeTest:
         }
 
 
-def range_test(learner, train_iter, low, high, num_updates, seed):
-    """Train for `num_updates` at rates from `low` to `high`, then undo it all.
+def rising(low: float, high: float, num_updates: int) -> np.ndarray:
+    """Return the rates of a range test: float64, shape (num_updates,).
 
-    lr_k = low (high / low)^(k / (num_updates - 1)), k = 0, 1, ... Weights and the order
-    of the minibatches come from `seed`. Ends early where the smoothed loss is four
-    times its lowest, or not finite. Raises ValueError if not even two losses are
-    finite, which is what the rules need.
+    lr_k = low (high / low)^(k / (num_updates - 1)), k = 0, 1, ...
+
+    >>> rising(0.5, 2, num_updates=3).tolist()
+    [0.5, 1.0, 2.0]
+    """
+    return low * (high / low) ** (np.arange(num_updates) / (num_updates - 1))
+
+
+def range_test(learner, train_iter, low, high, num_updates, seed):
+    """Train for `num_updates` at rates `rising` from `low` to `high`, then undo it all.
+
+    Weights and the order of the minibatches come from `seed`. Ends early where the
+    smoothed loss is four times its lowest, or not finite. Raises ValueError if not even
+    two losses are finite, which is what the rules need.
     """
     if not 0 < low < high < math.inf:
         raise ValueError(f'low and high must be 0 < low < high, got {low!r}, {high!r}')
     num_updates = whole_number('num_updates', num_updates, at_least=2)
     seed = whole_number('seed', seed, at_least=0)
-    lrs = low * (high / low) ** (np.arange(num_updates) / (num_updates - 1))
+    lrs = rising(low, high, num_updates)
     losses, status = [], 'finished'
     learner.take_over(ConstantScheduler(low))
     with _undone(learner, train_iter):
