@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from d2l_ext.experiments import averaged, optima, store
 from d2l_ext.experiments.recipes import BEST, BEST_RATES, HORIZONS, NAMES, SHAPES
 from d2l_ext.experiments.statistics import Measure, Paired, difference_of, failed
-from d2l_ext.experiments.tables import aligned
+from d2l_ext.experiments.tables import aligned, spread
 from d2l_ext.experiments.verdicts import UNDECIDED, accuracy, train_loss
 from d2l_ext.plan import BATCHES_PER_EPOCH
 from d2l_ext.schedulers import ConstantScheduler
@@ -153,24 +153,24 @@ def table(epochs: int) -> str:
     losses to linear decay, with its `verdict`.
     Shapes that are not recorded are left out.
     """
-    rows = []
+    found = {}
     for shape in (*SHAPES, AVERAGED):
         with contextlib.suppress(ValueError):
-            rate, runs = best(shape, epochs)
-            ends = [
-                [measure(run) for run in runs] for measure in (train_loss, accuracy)
-            ]
-            row = shape, rate, len(runs), *map(_spread, ends), *_verdict(shape, epochs)
-            rows.append((statistics.fmean(ends[0]), row))
+            found[shape] = best(shape, epochs)
+    _, control = found.get(CONTROL, (None, []))
+    rows = []
+    for shape, (rate, runs) in found.items():
+        losses, accuracies = ([f(run) for run in runs] for f in (train_loss, accuracy))
+        told = ('', '') if shape == CONTROL else _told(runs, control)
+        row = shape, rate, len(runs), spread(losses), spread(accuracies), *told
+        rows.append((statistics.fmean(losses), row))
     head = 'shape', 'base lr', 'seeds', 'train loss', 'test acc', '- linear', 'which is'
     return aligned([head, *(row for _, row in sorted(rows))])
 
 
-def _verdict(shape, epochs):
-    if shape == CONTROL:
-        return '', ''
+def _told(runs, control):
     try:
-        pairs = beside(shape, epochs)
+        pairs = difference_of(runs, control, train_loss)
     except ValueError:
         return '', 'no linear decay to compare with'
     if pairs.n == 1:
@@ -179,22 +179,11 @@ def _verdict(shape, epochs):
 
 
 def _averaged(epochs):
-    names = averaged.RECIPES | averaged.OTHERS
     found = {}
-    for name, (recipe, _) in names.items():
-        if (
-            isinstance(recipe.scheduler, ConstantScheduler)
-            and recipe.num_epochs == epochs
-        ):
-            try:
-                found[recipe.scheduler.base_lr] = [
-                    mean for _, mean in averaged.load(name)
-                ]
-            except ValueError:
-                continue
+    for name, (recipe, _) in (averaged.RECIPES | averaged.OTHERS).items():
+        constant = isinstance(recipe.scheduler, ConstantScheduler)
+        if constant and recipe.num_epochs == epochs:
+            with contextlib.suppress(ValueError):  # not recorded
+                runs = averaged.load(name)
+                found[recipe.scheduler.base_lr] = [mean for _, mean in runs]
     return found
-
-
-def _spread(values):
-    sd = f' ± {statistics.stdev(values):.3f}' if len(values) > 1 else ''
-    return f'{statistics.fmean(values):.3f}{sd}'
