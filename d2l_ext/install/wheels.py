@@ -54,6 +54,15 @@ def choose(capabilities: Sequence[tuple[int, int]] | None) -> tuple[str, str]:
     return 'mxnet', f'{why}, MXNet knows 5.0 to 8.9'
 
 
+def unserved() -> str:
+    """Return this system and machine in words if MXNet's last release has no wheel.
+
+    Returns '' where it has one.
+    """
+    system, machine = platform.system(), platform.machine()
+    return '' if (system, machine) in SYSTEMS else f'{system} on {machine}'
+
+
 def remedy(error: str | Exception) -> str:
     """Return what to do about `error`, text or exception, from `import mxnet`.
 
@@ -111,23 +120,22 @@ def install_framework() -> str:
     bring gigabytes of CUDA unasked. Raises RuntimeError, with the remedy, where there
     is no framework in the end: the notebooks then read recorded runs.
     """
-    system, machine = platform.system(), platform.machine()
-    if (system, machine) in SYSTEMS:
+    why = f'MXNet {MXNET} has no wheel for {unserved()}'
+    if not unserved():
         try:
             return install_mxnet()
         except RuntimeError as error:
             why = str(error)
-    else:
-        why = f'MXNet {MXNET} has no wheel for {system} on {machine}'
     if _version('torch') is not None:
         return f'{why}: PyTorch {_version("torch")}, which is here, takes its place'
     pip = f'{shlex.quote(sys.executable)} -m pip install'
-    if system not in TORCH_MB:
+    megabytes = TORCH_MB.get(platform.system())
+    if megabytes is None:
         raise RuntimeError(
             f'{why}\nThe notebooks open and read recorded runs. To train in them, '
             f'install PyTorch, which may bring gigabytes of CUDA: {pip} torch'
         )
-    print(f'{why}: taking PyTorch instead, about {TORCH_MB[system]} MB', flush=True)
+    print(f'{why}: taking PyTorch instead, about {megabytes} MB', flush=True)
     try:
         _pip('install', 'torch')
     except RuntimeError as error:

@@ -3,7 +3,6 @@
 import importlib
 import importlib.util
 import os
-import platform
 import sys
 from types import ModuleType
 
@@ -67,9 +66,8 @@ def _choose():
     why = _fault('mxnet')
     if not why:
         return 'mxnet', "the book's framework"
-    system, machine = platform.system(), platform.machine()
-    if (system, machine) not in wheels.SYSTEMS:
-        why = f'MXNet has no wheel for {system} on {machine}'
+    if wheels.unserved():
+        why = f'MXNet has no wheel for {wheels.unserved()}'
     other = _fault('torch')
     if not other:
         return 'torch', f'since {why}'
