@@ -155,7 +155,7 @@ def drawn(seed: int, num_epochs: int) -> dict[str, np.ndarray]:
 
 
 class _Absent(types.ModuleType):
-    """A framework that no browser has; what is taken from it cannot be called."""
+    """What draws for notebooks, and no page has; what is taken from it is not called."""
 
     __path__: list[str] = []  # noqa: RUF012  Python's own name for a package
 
@@ -166,13 +166,12 @@ class _Absent(types.ModuleType):
 
 
 def _absent(*_: object, **__: object) -> None:
-    raise ValueError('no framework is here')
+    raise ValueError('a page draws by itself')
 
 
 explorers: dict[str, Explorer] = {}
 os.environ['D2L_EXT_BACKEND'] = 'none'  # runs and answers are the recorded ones
-for _name in 'mxnet', 'd2l_ext.mxnet', 'd2l_ext.plots':
-    sys.modules[_name] = _Absent(_name)
+sys.modules['d2l_ext.plots'] = _Absent('d2l_ext.plots')
 sys.modules['torch'] = None  # type: ignore[assignment]  # answers are recorded
 for _name, _class in ('explorer', Explorer), ('hand', HandSetRate):
     _widgets = types.ModuleType(f'd2l_ext.explorers.{_name}')

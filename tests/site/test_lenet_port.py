@@ -100,10 +100,10 @@ def test_losses_and_hits_are_counted_before_the_update():
 
 EXPLORER = """
 import json, live
+from d2l_ext.experiments.replay import run_steps
 from d2l_ext.explorers.controls import Log
 from d2l_ext.explorers.explorer import Explorer
 from d2l_ext.explorers.hand import HandSetRate
-from d2l_ext.mxnet import run_steps
 from d2l_ext.panels import schedule_panel
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training.history import History
