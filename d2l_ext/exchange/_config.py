@@ -5,26 +5,13 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from d2l_ext.exchange import _mmengine, _timm, _transformers
-from d2l_ext.exchange._functions import later, number, of
-from d2l_ext.families import (
-    InversePowerScheduler,
-    LogWarmupScheduler,
-    TriangularScheduler,
-)
+from d2l_ext.exchange import _deepspeed, _mmengine, _timm, _transformers
+from d2l_ext.exchange._functions import rate_of, setting
 from d2l_ext.plan import Plan, plan_of, whole_number
-from d2l_ext.schedulers import (
-    ConstantScheduler,
-    CosineScheduler,
-    PolyScheduler,
-    Scheduler,
-    SequentialScheduler,
-    WarmupScheduler,
-)
+from d2l_ext.schedulers import ConstantScheduler, Scheduler
 
 
 def read(
@@ -58,7 +45,6 @@ def read(
     return plan_of(scheduler, num_epochs or epochs, unit, batches)
 
 
-Params = Mapping[str, Any]
 Read = tuple[Scheduler, int | None, str]
 
 
@@ -70,7 +56,7 @@ def _kind(config: Any) -> Callable[..., Read]:
     ):
         return _read_mmengine
     if isinstance(config.get('scheduler'), Mapping) or 'params' in config:
-        return _read_deepspeed
+        return _deepspeed.read
     if 'sched' in config or 'epochs' in config:
         return _read_timm
     if {'lr_scheduler_type', 'learning_rate', 'num_train_epochs'} & {*config}:
@@ -133,24 +119,6 @@ def _value(word: str) -> Any:
     return {'true': True, 'false': False}.get(word.lower(), word)
 
 
-def _rate(name: str, value: Any, base_lr: float | None) -> float:
-    """Return the optimizer's rate, from the argument or from the config."""
-    rate = value if base_lr is None else base_lr
-    if rate is None:
-        raise ValueError(
-            f'base_lr must be given, the rate of the optimizer, as the config has no {name}'
-        )
-    return _plain(name, rate)
-
-
-def _plain(name: str, value: Any) -> float:
-    """Return a setting as a number; YAML 1.1 takes 1e-5 for a text."""
-    try:
-        return number(float(value) if isinstance(value, str) else value)
-    except (TypeError, ValueError):
-        raise ValueError(f'{name} must be a number, got {value!r}') from None
-
-
 def _read_transformers(
     config: Mapping[str, Any],
     batches: int,
@@ -158,17 +126,17 @@ def _read_transformers(
     num_epochs: int | None,
 ) -> Read:
     """Read transformers' TrainingArguments, of version 5.24 and before."""
-    lr = _rate('learning_rate', config.get('learning_rate', 5e-5), base_lr)
+    lr = rate_of('learning_rate', config.get('learning_rate', 5e-5), base_lr)
     kind = str(config.get('lr_scheduler_type', 'linear')).split('.')[-1].lower()
-    steps = int(_plain('max_steps', config.get('max_steps', -1)))
+    steps = int(setting('max_steps', config.get('max_steps', -1)))
     if steps <= 0:
-        epochs = num_epochs or _plain(
+        epochs = num_epochs or setting(
             'num_train_epochs', config.get('num_train_epochs', 3)
         )
         steps = math.ceil(epochs * batches)
-    warmup = _plain('warmup_steps', config.get('warmup_steps', 0) or 0)
+    warmup = setting('warmup_steps', config.get('warmup_steps', 0) or 0)
     if not warmup:
-        warmup = _plain('warmup_ratio', config.get('warmup_ratio', 0) or 0)
+        warmup = setting('warmup_ratio', config.get('warmup_ratio', 0) or 0)
         warmup = math.ceil(steps * warmup)
     elif warmup < 1:
         warmup = math.ceil(steps * warmup)
@@ -208,7 +176,7 @@ def _read_timm(
 ) -> Read:
     """Read the settings of timm's train.py, of version 1.0.31."""
     s = SimpleNamespace(**{**TIMM, **config})
-    lr = _rate('lr', s.lr, base_lr)
+    lr = rate_of('lr', s.lr, base_lr)
     unit = batches if s.sched_on_updates else 1
     by_share = s.sched == 'wsd' and (s.decay_epochs is None or s.decay_epochs < 1)
     decay = 90 if s.decay_epochs is None else s.decay_epochs
@@ -276,123 +244,6 @@ def _read_timm(
     return scheduler, total, 'update' if s.sched_on_updates else 'epoch'
 
 
-@dataclass(frozen=True)
-class Line:
-    """base_lr (1 + rate x) with x = t / step, or its floor.
-
-    >>> Line(0.1, 2, 10, whole=False)(5)
-    0.2
-
-    Source: DeepSpeed's `LRRangeTest`.
-    """
-
-    base_lr: float
-    rate: float
-    step: float
-    whole: bool
-
-    def __call__(self, t: float) -> float:
-        x = t // self.step if self.whole else t / self.step
-        return self.base_lr * (1 + self.rate * x)
-
-
-def _read_deepspeed(
-    config: Mapping[str, Any],
-    batches: int,
-    base_lr: float | None,
-    num_epochs: int | None,
-) -> Read:
-    """Read a DeepSpeed config, of version 0.19.8."""
-    optimizer = config.get('optimizer') or {}
-    config = config.get('scheduler', config)
-    name, params = config['type'], dict(config.get('params') or {})
-    for key, value in params.items():
-        if value == 'auto':
-            raise ValueError(f"{key} must be a number to be read, got 'auto'")
-        if key != 'warmup_type' and isinstance(value, str):
-            params[key] = _plain(key, value)
-    lr = (optimizer.get('params') or {}).get('lr')
-    readers = {
-        'WarmupLR': _warmup,
-        'WarmupDecayLR': _warmup_decay,
-        'WarmupCosineLR': _warmup_cosine,
-        'OneCycle': _one_cycle,
-        'LRRangeTest': _range_test,
-    }
-    if name not in readers:
-        raise ValueError(f'type must be one of {", ".join(readers)}, got {name!r}')
-    return readers[name](params, lr, base_lr), None, 'update'
-
-
-def _late(first: float, scheduler: Scheduler) -> Scheduler:
-    """Return a warmup as it comes: the first update is before it has begun."""
-    return SequentialScheduler([ConstantScheduler(first), scheduler], [1])
-
-
-def _ramp(
-    params: Mapping[str, Any], low: float, high: float, rest: Scheduler
-) -> Scheduler:
-    steps = max(2, params.get('warmup_num_steps', 1000))
-    if params.get('warmup_type', 'log') != 'linear':
-        if not isinstance(rest, ConstantScheduler):
-            rest = SequentialScheduler([ConstantScheduler(high), rest], [1])
-        return LogWarmupScheduler(rest, steps - 1, low)
-    if rest(0) == high and low <= high:
-        return WarmupScheduler(rest, steps, low)
-    return SequentialScheduler([PolyScheduler(steps, low, 1, high), rest], [steps])
-
-
-def _warmup(params: Params, lr: float | None, base_lr: float | None) -> Scheduler:
-    low = params.get('warmup_min_lr', 0)
-    high = params.get('warmup_max_lr')
-    high = _rate('warmup_max_lr', lr, base_lr) if high is None else high
-    return _late(low, _ramp(params, low, high, ConstantScheduler(high)))
-
-
-def _warmup_decay(params: Params, lr: float | None, base_lr: float | None) -> Scheduler:
-    low, high = params.get('warmup_min_lr', 0), params.get('warmup_max_lr', 0.001)
-    steps = max(2, params.get('warmup_num_steps', 1000))
-    length = params['total_num_steps'] - steps
-    rest = PolyScheduler(length, high, 1, low) if length > 0 else ConstantScheduler(low)
-    return _late(low, _ramp(params, low, high, rest))
-
-
-def _warmup_cosine(
-    params: Params, lr: float | None, base_lr: float | None
-) -> Scheduler:
-    lr = _rate("lr in 'optimizer'", lr, base_lr)
-    steps = max(2, params.get('warmup_num_steps', 1000))
-    length = max(1, params['total_num_steps'] - steps)
-    low = lr * params.get('cos_min_ratio', 0.0001)
-    rest = later(CosineScheduler(length, lr, low), 1)  # a count ahead
-    return _late(0, _ramp(params, lr * params.get('warmup_min_ratio', 0), lr, rest))
-
-
-def _one_cycle(params: Params, lr: float | None, base_lr: float | None) -> Scheduler:
-    low, high = params['cycle_min_lr'], params['cycle_max_lr']
-    up = params.get('cycle_first_step_size', 2000)
-    down = params.get('cycle_second_step_size') or up
-    stairs = (
-        params.get('cycle_first_stair_count'),
-        params.get('cycle_second_stair_count'),
-    )
-    if any(stairs):
-        raise ValueError(f'stair counts must be 0 to be read, got {stairs}')
-    cycle = TriangularScheduler(low, high, up, down)
-    rest: Scheduler = ConstantScheduler(low)
-    rate, step = params.get('decay_lr_rate', 0), params.get('decay_step_size', 0)
-    if rate and step:
-        rest = InversePowerScheduler(step / rate, low, 1)
-    return SequentialScheduler([cycle, rest], [up + down])
-
-
-def _range_test(params: Params, lr: float | None, base_lr: float | None) -> Scheduler:
-    low = params.get('lr_range_test_min_lr', 1e-3)
-    step = params.get('lr_range_test_step_size', 2000)
-    rate = params.get('lr_range_test_step_rate', 1.0)
-    return of(Line(low, rate, step, params.get('lr_range_test_staircase', False)))
-
-
 def _read_mmengine(
     config: Any, batches: int, base_lr: float | None, num_epochs: int | None
 ) -> Read:
@@ -407,6 +258,6 @@ def _read_mmengine(
             epochs = math.ceil(cfg['max_iters'] / batches)
     if isinstance(rules, Mapping):
         rules = [rules]
-    lr = _rate("lr in 'optim_wrapper'", lr, base_lr)
+    lr = rate_of("lr in 'optim_wrapper'", lr, base_lr)
     scheduler, unit = _mmengine.scheduler(rules, lr, batches)
     return scheduler, epochs, unit

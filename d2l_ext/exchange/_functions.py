@@ -181,3 +181,21 @@ def number(value: Any) -> float:
     1
     """
     return value if type(value) in (int, float) else float(value)
+
+
+def rate_of(name: str, value: Any, base_lr: float | None) -> float:
+    """Return the optimizer's rate, from the argument or from the config."""
+    rate = value if base_lr is None else base_lr
+    if rate is None:
+        raise ValueError(
+            f'base_lr must be given, the rate of the optimizer, as the config has no {name}'
+        )
+    return setting(name, rate)
+
+
+def setting(name: str, value: Any) -> float:
+    """Return a setting as a number; YAML 1.1 takes 1e-5 for a text."""
+    try:
+        return number(float(value) if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        raise ValueError(f'{name} must be a number, got {value!r}') from None
