@@ -2,16 +2,9 @@
 
 import math
 
-from d2l_ext.exchange.formula import (
-    call,
-    function,
-    listed,
-    plain,
-    rests,
-    stretches,
-    whole,
-)
-from d2l_ext.exchange.formula import steps as single_steps
+from d2l_ext.exchange.formula import call, function, listed
+from d2l_ext.exchange.stretches import plain, rests, stretches, whole
+from d2l_ext.exchange.stretches import steps as single_steps
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,

@@ -3,7 +3,8 @@
 import math
 
 from d2l_ext.exchange import _mxnet
-from d2l_ext.exchange.formula import call, listed, plain, rests, stretches, whole
+from d2l_ext.exchange.formula import call, listed
+from d2l_ext.exchange.stretches import plain, rests, stretches, whole
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,

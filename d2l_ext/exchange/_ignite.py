@@ -7,7 +7,8 @@ from typing import Any
 from d2l_ext.exchange import _torch
 from d2l_ext.exchange._functions import Cycles, Power, later, number, of
 from d2l_ext.exchange._torch_loop import by_formula
-from d2l_ext.exchange.formula import call, listed, plain, rests, steps, stretches, whole
+from d2l_ext.exchange.formula import call, listed
+from d2l_ext.exchange.stretches import plain, rests, steps, stretches, whole
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (
     ConstantScheduler,

@@ -6,12 +6,9 @@ import textwrap
 from typing import Any
 
 from d2l_ext.exchange._functions import Called, levels, number, of, powers
-from d2l_ext.exchange.formula import (
-    KERAS,
+from d2l_ext.exchange.formula import KERAS, call, choices, function
+from d2l_ext.exchange.stretches import (
     asks_python,
-    call,
-    choices,
-    function,
     plain,
     reaches_floor,
     rests,

@@ -4,15 +4,8 @@ import math
 from typing import Any
 
 from d2l_ext.exchange._functions import later, levels
-from d2l_ext.exchange.formula import (
-    call,
-    function,
-    plain,
-    rests,
-    steps,
-    stretches,
-    whole,
-)
+from d2l_ext.exchange.formula import call, function
+from d2l_ext.exchange.stretches import plain, rests, steps, stretches, whole
 from d2l_ext.families import WarmupOverScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (

@@ -4,13 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from d2l_ext.exchange._functions import Called, later, levels, number, of, powers
-from d2l_ext.exchange.formula import (
-    JAX,
+from d2l_ext.exchange.formula import JAX, call, formula, function, listed
+from d2l_ext.exchange.stretches import (
     asks_python,
-    call,
-    formula,
-    function,
-    listed,
     plain,
     rests,
     steps,

@@ -2,9 +2,8 @@
 
 import math
 
-from d2l_ext.exchange.formula import (
-    call,
-    function,
+from d2l_ext.exchange.formula import call, function
+from d2l_ext.exchange.stretches import (
     plain,
     reaches_floor,
     rests,

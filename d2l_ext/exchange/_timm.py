@@ -7,9 +7,8 @@ from typing import Any
 
 from d2l_ext.exchange._functions import later, levels, number, of
 from d2l_ext.exchange._torch_loop import program
-from d2l_ext.exchange.formula import (
-    call,
-    function,
+from d2l_ext.exchange.formula import call, function
+from d2l_ext.exchange.stretches import (
     plain,
     reaches_floor,
     rests,

@@ -14,15 +14,8 @@ from d2l_ext.exchange._functions import (
     powers,
 )
 from d2l_ext.exchange._torch_loop import by_formula, program
-from d2l_ext.exchange.formula import (
-    call,
-    listed,
-    plain,
-    reaches_floor,
-    rests,
-    stretches,
-    whole,
-)
+from d2l_ext.exchange.formula import call, listed
+from d2l_ext.exchange.stretches import plain, reaches_floor, rests, stretches, whole
 from d2l_ext.families import ProductScheduler, TriangularScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (

@@ -2,7 +2,8 @@
 
 import re
 
-from d2l_ext.exchange.formula import function, rests, steps, stretches
+from d2l_ext.exchange.formula import function
+from d2l_ext.exchange.stretches import rests, steps, stretches
 from d2l_ext.plan import Plan
 
 

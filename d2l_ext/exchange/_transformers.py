@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from d2l_ext.exchange._torch_loop import by_formula, program
-from d2l_ext.exchange.formula import call, plain, whole
+from d2l_ext.exchange.formula import call
+from d2l_ext.exchange.stretches import plain, whole
 from d2l_ext.families import CooldownScheduler, InversePowerScheduler
 from d2l_ext.plan import Plan
 from d2l_ext.schedulers import (

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_scheduler_properties import any_scheduler, bounds, halving, repeatable
 
-from d2l_ext.exchange.formula import function, rests, steps, stretches
+from d2l_ext.exchange.formula import function
+from d2l_ext.exchange.stretches import rests, steps, stretches
 
 
 @given(any_scheduler, st.integers(1, 90))
