@@ -15,15 +15,16 @@ import warnings
 import numpy
 
 from d2l_ext.data import scaled
-from d2l_ext.install import cuda11, finder, wheels
+from d2l_ext.install import cuda11, finder, threads, wheels
 from d2l_ext.training import batches
 from d2l_ext.training.backend import Backend, from_book
 
 finder.install()
 try:
-    import mxnet as mx
-    from mxnet import gluon, np, npx
-    from mxnet.gluon import nn
+    with threads.one():
+        import mxnet as mx
+        from mxnet import gluon, np, npx
+        from mxnet.gluon import nn
 except (ImportError, OSError) as error:
     raise ImportError(
         f'MXNet cannot be imported ({error}): {wheels.remedy(error)}'

@@ -78,11 +78,12 @@ def compute(
     jobs: int = 1,
     backend: str = 'mxnet',
     dask: str | None = None,
+    kernels: dict[tuple[str, int], str] | None = None,
 ) -> Iterator[tuple[Batch, list[History]]]:
     """Yield (batch, its histories) in the order in which they are done.
 
     A batch is a list of (name, seed, recipe). Batches are asked for as workers become
-    free.
+    free. `kernels` has those of MXNet for some (name, seed); others take the fastest.
     """
     import joblib
 
@@ -94,12 +95,17 @@ def compute(
     with joblib.parallel_config(**where):
         parallel = joblib.Parallel(return_as='generator_unordered', **options)
         yield from parallel(
-            joblib.delayed(_computed)(batch, f'd2l_ext.{backend}', os.getpid())
+            joblib.delayed(_computed)(
+                batch,
+                f'd2l_ext.{backend}',
+                os.getpid(),
+                (kernels or {}).get(batch[0][:2]),
+            )
             for batch in batches
         )
 
 
-def _computed(batch, backend, recorder):
+def _computed(batch, backend, recorder, kernels=None):
     """Return the batch and its histories: what a worker does."""
     if backend not in sys.modules:
         # read when the framework is imported; one thread gives the same bits everywhere
@@ -107,7 +113,8 @@ def _computed(batch, backend, recorder):
     _, seed, recipe = batch[0]
     with _ended_with(recorder):
         if len(batch) == 1:
-            return batch, [importlib.import_module(backend).run(recipe, seed)]
+            run = importlib.import_module(backend).run
+            return batch, [run(recipe, seed, kernels=kernels)]
         many = importlib.import_module('d2l_ext.torch').run_many
         return batch, many(recipe, [recipe.scheduler for *_, recipe in batch], [seed])
 

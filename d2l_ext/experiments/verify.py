@@ -29,7 +29,7 @@ def verify(
     """Run a random `sample` of what is recorded again; return (name, seed) of failures.
 
     The first `num_epochs` epochs are compared, or all: bit for bit in the environment
-    of the recording, in another one within the band of its seeds (see `in_band`).
+    of the recording and with its kernels, in another one within the band of its seeds (see `in_band`).
     Prints a line for each run. `seed` draws the sample.
 
     Raises ValueError if there is nothing to verify, or no such recipe or backend.
@@ -44,9 +44,18 @@ def verify(
         epochs = min(num_epochs or recipe.num_epochs, recipe.num_epochs)
         batches.append([(name, s, dataclasses.replace(recipe, num_epochs=epochs))])
     failed = []
-    for [(name, s, _)], [again] in record.compute(batches, jobs, backend):
-        runs = dict(zip(store.seeds(name, backend), store.load(name, backend)))
-        result = compared(runs[s], again, runs.values())
+    runs = {
+        name: dict(zip(store.seeds(name, backend), store.load(name, backend)))
+        for name, _ in chosen
+    }
+    # those that recordings name, and what all had before any did
+    kernels = {
+        (name, s): runs[name][s].environment.get('kernels', 'plain')
+        for name, s in chosen
+    }
+    made = record.compute(batches, jobs, backend, kernels=kernels)
+    for [(name, s, _)], [again] in made:
+        result = compared(runs[name][s], again, runs[name].values())
         print(f'{name} {s}, {len(again.train_loss)} epochs: {result}', flush=True)
         if result in FAILURES:
             failed.append((name, s))

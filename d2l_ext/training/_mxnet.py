@@ -4,6 +4,7 @@ Imported once `d2l_ext.mxnet` has made MXNet importable.
 """
 
 import contextlib
+import os
 
 import mxnet as mx
 from mxnet import autograd, np
@@ -12,6 +13,7 @@ from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import learner
 from d2l_ext.training._bad_data import at_least_one, check_labels, first_of
 from d2l_ext.training._mxnet_trainer import Observed, flat, forget, recall
+from d2l_ext.training._mxnet_wide import PLAIN, fastest, hits, measured, with_kernels
 from d2l_ext.training.learner import xavier
 
 
@@ -25,6 +27,7 @@ class Learner(learner.Learner):
         self.net, self.loss, self.trainer, self.device = net, loss, trainer, device
         self.optimizer = type(trainer.optimizer).__name__.lower()
         self.given_lr = trainer.optimizer.lr
+        self.kernels = fastest(net, device)
 
     def take_over(self, scheduler):
         own, self.observed = self.trainer.optimizer.lr_scheduler, None
@@ -75,7 +78,8 @@ class Learner(learner.Learner):
             if name.endswith('weight'):
                 parameter.set_data(np.array(xavier(parameter.shape, rng)))
         forget(self.trainer)
-        self.net.hybridize(static_alloc=True, static_shape=True)
+        self.fast = with_kernels(self.net, self.kernels)
+        self.measured = measured(self.fast, self.loss)
         self.sums = np.zeros(2, ctx=self.device)
 
     def update(self, X, y, lr):
@@ -83,11 +87,10 @@ class Learner(learner.Learner):
             self.trainer.set_learning_rate(lr)
         X, y = X.as_in_ctx(self.device), y.as_in_ctx(self.device)
         with autograd.record():
-            y_hat = self.net(X)
-            l = self.loss(y_hat, y)
+            l, sums = self.measured(X, y)
         l.backward()
         self.trainer.step(len(X))
-        self.sums += np.stack([l.sum(), _hits(y_hat, y)])
+        self.sums += sums
         return l.wait_to_read
 
     def applied_lr(self):
@@ -99,7 +102,7 @@ class Learner(learner.Learner):
         return totals
 
     def accuracy(self, test_iter):
-        return evaluate_accuracy(self.net, test_iter, self.device)
+        return evaluate_accuracy(self.fast, test_iter, self.device)
 
     def state(self):
         arrays = {f'weight.{i}': p.data() for i, p in enumerate(self._parameters())}
@@ -132,21 +135,19 @@ class Learner(learner.Learner):
             self.trainer.set_learning_rate(self.given_lr)
 
     def environment(self):
-        return {'mxnet': mx.__version__, 'device': str(self.device)}
+        said = {'mxnet': mx.__version__, 'device': str(self.device)}
+        if self.kernels != PLAIN:  # as were all before there were others
+            said['kernels'] = self.kernels
+        return said | {'omp_num_threads': os.environ.get('OMP_NUM_THREADS', '1')}
 
 
 def evaluate_accuracy(net, data_iter, device) -> float:
     """Return the share of examples in `data_iter` that `net` gets right."""
-    hits, count = np.zeros((), ctx=device), 0
+    right, count = np.zeros((), ctx=device), 0
     for X, y in data_iter:
-        hits += _hits(net(X.as_in_ctx(device)), y.as_in_ctx(device))
+        right += hits(net(X.as_in_ctx(device)), y.as_in_ctx(device))
         count += len(X)
-    return float(hits) / at_least_one(count)
-
-
-def _hits(y_hat, y):
-    hits = y_hat.argmax(axis=1).astype('int32') == y.astype('int32')
-    return hits.astype('float32').sum()
+    return float(right) / at_least_one(count)
 
 
 def check_np():

@@ -101,6 +101,7 @@ class Backend:
         queue: int | None = None,
         checkpoint: str | os.PathLike | None = None,
         extend: bool = False,
+        kernels: str | None = None,
         on_epoch: Callback | None = None,
         on_update: Callback | None = None,
     ) -> Generator[History]:
@@ -108,10 +109,12 @@ class Backend:
 
         The device works through a queue of updates while Python is ahead of it; `queue`
         bounds its length, so that a rate set by hand takes effect within so many
-        updates. Leaving the `for` loop over it stops the run, like Ctrl-C. Raises what
-        `train` does.
+        updates. Leaving the `for` loop over it stops the run, like Ctrl-C. `kernels`:
+        those of a run that is to come out again bit for bit, as its environment names
+        them; without it, the fastest here. Raises what `train` does.
         """
         learner = self._learner(net, loss, trainer, device)
+        learner.kernels = kernels or learner.kernels
         seed = whole_number('seed', seed, at_least=0)
         num_epochs = whole_number('num_epochs', num_epochs)
         if not hasattr(train_iter, '__len__') or not len(train_iter):
@@ -145,13 +148,20 @@ class Backend:
             on_update=on_update,
         )
 
-    def run(self, recipe: Recipe, seed: int, *, progress: bool = False) -> History:
+    def run(
+        self,
+        recipe: Recipe,
+        seed: int,
+        *,
+        progress: bool = False,
+        kernels: str | None = None,
+    ) -> History:
         """Train as `recipe` says and return the `History`.
 
-        Raises ValueError for a recipe of the book's printed objects in PyTorch: those
+        `kernels` as for `train_steps`. Raises ValueError for a recipe of the book's printed objects in PyTorch: those
         are MXNet's.
         """
-        return watched(partial(self.run_steps, recipe, seed), progress)
+        return watched(partial(self.run_steps, recipe, seed, kernels=kernels), progress)
 
     def run_steps(
         self,
@@ -159,6 +169,7 @@ class Backend:
         seed: int,
         *,
         queue: int | None = None,
+        kernels: str | None = None,
         on_epoch: Callback | None = None,
         on_update: Callback | None = None,
         net=None,
@@ -181,6 +192,7 @@ class Backend:
             per=recipe.per,
             seed=seed,
             queue=queue,
+            kernels=kernels,
             on_epoch=on_epoch,
             on_update=on_update,
         )

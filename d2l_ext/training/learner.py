@@ -23,6 +23,7 @@ class Learner(ABC):
 
     backend: str  # 'mxnet' or 'torch'
     optimizer: str  # its name in small letters, as 'sgd'
+    kernels: str | None = None  # those that compute it, where it has a choice
     writes_files: bool = True  # one of several processes that train one net does
 
     def take_over(self, scheduler: Any):

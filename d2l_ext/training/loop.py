@@ -162,8 +162,7 @@ def begun(
             'seed': seed,
             'backend': learner.backend,
         },
-        environment=learner.environment()
-        | {
+        environment={
             'numpy': np.__version__,
             'python': platform.python_version(),
             'machine': platform.machine(),
@@ -171,5 +170,6 @@ def begun(
             'cores': os.cpu_count(),
             'omp_num_threads': os.environ.get('OMP_NUM_THREADS'),
             'date': datetime.date.today().isoformat(),
-        },
+        }
+        | learner.environment(),
     )

@@ -256,7 +256,7 @@ def test_a_worker_computes_with_one_thread(folder, monkeypatch):
     monkeypatch.delitem(sys.modules, 'd2l_ext.mxnet', raising=False)
     (folder.parent / 'd2l_fake.py').write_text(
         'import os\nat_import = os.environ["OMP_NUM_THREADS"]\n'
-        'run = lambda recipe, seed: at_import\n'
+        'run = lambda recipe, seed, kernels: at_import\n'
     )
     monkeypatch.syspath_prepend(folder.parent)
     assert record._computed([('', 0, None)], 'd2l_fake', 0)[1] == ['1']

@@ -1,0 +1,27 @@
+"""How many threads MXNet computes with, where nobody has said."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def one() -> Iterator[None]:
+    """Have MXNet, imported meanwhile, compute with one thread, or OMP_NUM_THREADS.
+
+    Left to itself it takes one for each core. Its engine and Python are threads as
+    well, and where the cores are used up, all wait for each other: `python -m
+    benchmarks` shows it. With one thread, a run also has the same bits on a machine
+    of any number of cores.
+
+    >>> with one():
+    ...     'OMP_NUM_THREADS' in os.environ
+    True
+    """
+    said = os.environ.get('OMP_NUM_THREADS')
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+    try:
+        yield
+    finally:
+        if said is None:
+            del os.environ['OMP_NUM_THREADS']

@@ -1,0 +1,159 @@
+"""The same net, in the shapes that MXNet's kernels for CPUs are fast at.
+
+oneDNN computes a convolution in vectors where its channels fill them, and by a detour
+through a larger matrix elsewhere; LeNet's have 1, 6 and 16. Channels whose weights are
+zero fill them up. They change nothing, since no parameter belongs to them.
+"""
+
+import mxnet as mx
+import numpy
+from mxnet.gluon import HybridBlock, nn
+
+# What NumPy calls the instructions of a processor, before 2.4 and since
+AVX512 = {'AVX512_SKX', 'X86_V4'}
+AVX2 = {'AVX2', 'X86_V3'}
+
+PLAIN = 'plain'
+
+
+def fastest(net, device) -> str:
+    """Return the kernels that suit a net here: '16 wide', '8 wide' or 'plain'."""
+    if device.device_type != 'cpu' or not _has_convolutions(net):
+        return PLAIN
+    known = numpy.show_config(mode='dicts')['SIMD Extensions']
+    instructions = {*known.get('baseline', ()), *known.get('found', ())}
+    if instructions & AVX512:
+        return '16 wide'
+    return '8 wide' if instructions & AVX2 else PLAIN
+
+
+def with_kernels(net, kernels: str):
+    """Return a block that computes what `net` does, from its parameters.
+
+    Raises ValueError for other kernels than 'plain' or as '16 wide'.
+    """
+    if kernels == PLAIN:
+        return net
+    width, _, wide = kernels.partition(' ')
+    if wide != 'wide' or not width.isdecimal() or not int(width):
+        raise ValueError(f"kernels must be 'plain' or as '16 wide', got {kernels!r}")
+    return Wide(net, int(width)) if _has_convolutions(net) else net
+
+
+def measured(net, loss):
+    """Return a function of (X, y): losses, and their sum beside the hits.
+
+    It is one call of MXNet's where `net` and `loss` are known to be of one piece.
+    """
+    if not _in_one_piece(net, loss):
+        return lambda X, y: _measure(mx, net, loss, X, y)
+    block = Measured(net, loss)
+    block.hybridize(static_alloc=True, static_shape=True)
+    return block
+
+
+def hits(y_hat, y):
+    """Return how many of the labels `y` are where `y_hat` is largest."""
+    right = y_hat.argmax(axis=1).astype('int32') == y.astype('int32')
+    return right.astype('float32').sum()
+
+
+class Wide(HybridBlock):
+    """A sequence of layers whose convolutions have a multiple of `width` channels.
+
+    A convolution's activation comes after a max-pooling that follows it, where a
+    quarter of the numbers is left: the larger of two is also the more activated.
+    """
+
+    def __init__(self, net: nn.HybridSequential, width: int):
+        super().__init__()
+        self.net, self.width = net, width
+
+    def hybrid_forward(self, F, X):
+        extra = 0
+        for layer in _pooled_first(self.net):
+            if _can_be_wide(layer):
+                X, extra = self._convolved(F, X, layer, extra)
+            else:
+                if extra and not isinstance(layer, (nn.Activation, nn.MaxPool2D)):
+                    X, extra = X[:, :-extra], 0
+                X = layer(X)
+        return X[:, :-extra] if extra else X
+
+    def _convolved(self, F, X, layer, extra):
+        """Return what `layer` makes of X, and how many channels of it are not its own.
+
+        Of the channels of X, the last `extra` are not its own either.
+        """
+        weight, bias = layer.weight.var(), layer.bias.var()
+        channels = layer.weight.shape[0]
+        more = -channels % self.width
+        if more or extra:
+            weight = F.np.pad(weight, ((0, more), (0, extra), (0, 0), (0, 0)))
+        if more:
+            zeros = F.np.zeros((more,), dtype=layer.bias.dtype)
+            bias = F.np.concatenate([bias, zeros])
+        settings = layer._kwargs | {'num_filter': channels + more}
+        return F.npx.convolution(X, weight, bias, **settings), more
+
+
+class Measured(HybridBlock):
+    """A net and its loss: what an update needs of a minibatch, in one call."""
+
+    def __init__(self, net, loss):
+        super().__init__()
+        # as a block within, the reader's own loss would be hybridized with it
+        self.net, self.loss = net, loss.forward
+
+    def hybrid_forward(self, F, X, y):
+        return _measure(F, self.net, self.loss, X, y)
+
+
+def _measure(F, net, loss, X, y):
+    y_hat = net(X)
+    l = loss(y_hat, y)
+    return l, F.np.stack([l.sum(), hits(y_hat, y)])
+
+
+def _in_one_piece(net, loss):
+    """Tell whether MXNet can trace them: layers in a row, a loss of its own."""
+    known = type(net) is Wide or _in_a_row(net)
+    return known and type(loss).__module__ == 'mxnet.gluon.loss'
+
+
+def _has_convolutions(net):
+    return _in_a_row(net) and any(map(_can_be_wide, net))
+
+
+def _in_a_row(net):
+    return type(net) is nn.HybridSequential and _unheard(net)
+
+
+def _can_be_wide(layer):
+    """Tell whether it is a convolution that nobody has changed or listens to."""
+    return (
+        type(layer) is nn.Conv2D
+        and layer.bias is not None
+        and layer._kwargs['num_group'] == 1
+        and layer._kwargs['layout'] == 'NCHW'
+        and _unheard(layer)
+    )
+
+
+def _unheard(block):
+    return not (block._forward_hooks or block._forward_pre_hooks)
+
+
+def _pooled_first(net):
+    """Yield the layers of `net`, the activations of its convolutions by themselves."""
+    waiting = None  # an activation, while the next layer may be a pooling
+    for layer in net:
+        if waiting and not isinstance(layer, nn.MaxPool2D):
+            yield waiting
+            waiting = None
+        yield layer
+        if waiting:
+            yield waiting
+        waiting = layer.act if _can_be_wide(layer) else None
+    if waiting:
+        yield waiting
