@@ -1,10 +1,12 @@
 """How long things take, beside the book's way and the frameworks', all in one run.
 
     python -m benchmarks [--parts PART ...] [--subset mini|full] [--epochs 1]
-                            [--repeats 3] [--threads 1 ...] [--save PATH]
+                            [--batch-size 256] [--repeats 3] [--threads 1 ...]
+                            [--against COMMIT] [--save PATH]
 
 The parts: `epochs`, seconds per epoch of our training loops and of others, with one
-thread and with one per core where `--threads` says nothing else; `compile`, the same of
+thread and with one per core where `--threads` says nothing else, and of our loop as it
+was at another commit; `compile`, the same of
 torch.compile; `profile`, where MXNet spends its time; `sweep`, what many runs cost;
 `calls`, microseconds per call of our schedulers and of the frameworks'; `imports`.
 Without `--parts` it is all of them. A framework that is missing is left out.
@@ -18,6 +20,7 @@ import contextlib
 import datetime
 import functools
 import importlib
+import io
 import itertools
 import json
 import math
@@ -28,6 +31,8 @@ import platform
 import statistics
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 import timeit
 from functools import partial
@@ -42,6 +47,7 @@ PARTS = 'epochs', 'compile', 'profile', 'sweep', 'calls', 'imports'
 LR, CALLS = 0.5, 10_000
 SWEEPS = (1, 1), (2, 1), (2, 2), (4, 2)  # schedules and seeds
 CORES = sorted({1, os.cpu_count()})
+ENGINE = 'NaiveEngine'  # MXNet's, that computes where it is asked, and not beside
 
 OURS = {
     'Constant': partial(pure.ConstantScheduler, LR),
@@ -59,19 +65,26 @@ OURS = {
 }
 
 
-def processes(n, **environment):
-    """Return a pool of `n` new processes, which read their threads when they import."""
+def processes(n, package=None, **environment):
+    """Return a pool of `n` new processes, which read their threads when they import.
+
+    `package`: a folder with another d2l_ext, which they take.
+    """
     spawn = multiprocessing.get_context('spawn')
     start_method = multiprocessing.get_start_method()
     return concurrent.futures.ProcessPoolExecutor(
-        n, spawn, settle, [environment, start_method]
+        n, spawn, settle, [environment, start_method, package]
     )
 
 
-def settle(environment, start_method):
-    """Set the variables of a new process, and how it makes others itself."""
+def settle(environment, start_method, package):
+    """Set the variables of a new process, its package, and how it makes others."""
     os.environ.update(environment)
     multiprocessing.set_start_method(start_method, force=True)
+    if package:
+        for name in [name for name in sys.modules if name.startswith('d2l_ext')]:
+            del sys.modules[name]  # this module has imported ours
+        sys.path.insert(0, package)
 
 
 def framework(name):
@@ -80,9 +93,12 @@ def framework(name):
 
 
 @functools.cache
-def contestants(name, subset):
-    """Return {name: function that trains for num_epochs} of a framework."""
-    return framework(name).contestants(subset)
+def contestants(name, data):
+    """Return {name: function that trains for num_epochs} of a framework.
+
+    `data`: the subset and the size of its minibatches.
+    """
+    return framework(name).contestants(*data)
 
 
 def ask(name, question, *arguments):
@@ -91,34 +107,40 @@ def ask(name, question, *arguments):
     return answer(*arguments) if callable(answer) else answer
 
 
-def names(name, subset):
+def names(name, data):
     """Return the names of a framework's contestants."""
-    return [*contestants(name, subset)]
+    return [*contestants(name, data)]
 
 
-def seconds_once(name, subset, contestant, num_epochs):
+def seconds_once(name, data, contestant, num_epochs):
     """Train once; return the seconds an epoch, and those of all its processors."""
     wall, cpu = time.perf_counter(), time.process_time()
-    contestants(name, subset)[contestant](num_epochs)
+    contestants(name, data)[contestant](num_epochs)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return wall / num_epochs, cpu / num_epochs
 
 
-def seconds_per_epoch(pools, subset, num_epochs, repeats, compiles):
-    """Return [{name, threads, wall, cpu}] of all contestants, who take turns."""
+def seconds_per_epoch(pools, data, num_epochs, repeats, compiles):
+    """Return [{name, threads, wall, cpu}] of all contestants, who take turns.
+
+    `pools`: {(framework, threads, way): a process}, where `way` is '' or says what else
+    than usual our loop is trained with.
+    """
     rows = []
-    for (name, threads), pool in pools.items():
+    for (name, threads, way), pool in pools.items():
         # what is done once in a process does not count
-        pool.submit(seconds_once, name, 'mini', f'd2l_ext.{name}', 1).result()
-        for contestant in pool.submit(names, name, subset).result():
+        pool.submit(seconds_once, name, ('mini', 256), f'd2l_ext.{name}', 1).result()
+        for contestant in pool.submit(names, name, data).result():
+            if way and not contestant.startswith('d2l_ext'):
+                continue
             if compiles or contestant != 'torch.compile':
                 figures = {
-                    'name': contestant,
+                    'name': f'{contestant}, {way}' if way else contestant,
                     'threads': threads,
                     'wall': [],
                     'cpu': [],
                 }
-                train = pool.submit, seconds_once, name, subset, contestant, num_epochs
+                train = pool.submit, seconds_once, name, data, contestant, num_epochs
                 rows.append((figures, partial(*train)))
     for _ in range(repeats):
         for figures, train in rows:
@@ -186,17 +208,34 @@ def import_milliseconds(module, repeats):
     return statistics.median(map(float, runs))
 
 
-def found_frameworks(stack, threads):
-    """Return {(name, threads): a process}, and what each framework says it is."""
+def found_frameworks(stack, threads, against=None):
+    """Return {(name, threads, way): a process}, and what each framework says it is.
+
+    The ways beside the usual one, '', are MXNet's: its other engine, and our package as
+    it was at the commit `against`.
+    """
+    package = stack.enter_context(tempfile.TemporaryDirectory())
+    ways = [('mxnet', '', {}), ('mxnet', ENGINE, {'MXNET_ENGINE_TYPE': ENGINE})]
+    if against:
+        unpack(against, package)
+        ways.append(('mxnet', f'at {against}', {'package': package}))
     pools, places = {}, {}
-    for name, n in itertools.product(('mxnet', 'torch'), threads):
-        pool = stack.enter_context(processes(1, OMP_NUM_THREADS=str(n)))
+    for (name, way, how), n in itertools.product([*ways, ('torch', '', {})], threads):
+        pool = stack.enter_context(processes(1, OMP_NUM_THREADS=str(n), **how))
         try:
             places[name] = pool.submit(ask, name, 'PLACE').result()
-            pools[name, n] = pool
+            pools[name, n, way] = pool
         except ImportError as error:
             tell(f'{name} is left out: {error}')
     return pools, places
+
+
+def unpack(commit, folder):
+    """Write the package as it was at a commit of this repository into `folder`."""
+    command = ['git', 'archive', commit, 'd2l_ext']
+    archive = io.BytesIO(subprocess.check_output(command))
+    with tarfile.open(fileobj=archive) as files:
+        files.extractall(folder, filter='data')
 
 
 def tell(line):
@@ -204,14 +243,19 @@ def tell(line):
     print(line, file=sys.stderr, flush=True)
 
 
-def measure(parts, subset, num_epochs, repeats, threads):
+def measure(parts, subset, num_epochs, repeats, threads, batch_size, against):
     """Return every figure, as the JSON file holds them."""
     with contextlib.ExitStack() as stack:
-        pools, places = found_frameworks(stack, threads)
-        one = {name: pool for (name, n), pool in pools.items() if n == threads[0]}
+        pools, places = found_frameworks(stack, threads, against)
+        one = {
+            name: pool
+            for (name, n, way), pool in pools.items()
+            if n == threads[0] and not way
+        }
         report = {
             'date': datetime.date.today().isoformat(),
             'subset': subset,
+            'batch_size': batch_size,
             'num_epochs': num_epochs,
             'repeats': repeats,
             'place': f'{platform.machine()}, {os.cpu_count()} CPU cores, '
@@ -221,17 +265,17 @@ def measure(parts, subset, num_epochs, repeats, threads):
         if 'compile' in parts and 'torch' in one:
             report['seconds_to_compile'] = {
                 threads: pool.submit(ask, name, 'seconds_to_compile', subset).result()
-                for (name, threads), pool in pools.items()
+                for (name, threads, _), pool in pools.items()
                 if name == 'torch'
             }
         if 'epochs' in parts:
             report['seconds_per_epoch'] = seconds_per_epoch(
-                pools, subset, num_epochs, repeats, 'compile' in parts
+                pools, (subset, batch_size), num_epochs, repeats, 'compile' in parts
             )
             for figure in ('gemm_gflops', 'peak_megabytes'):
                 report[figure] = {
                     threads: pool.submit(ask, name, figure).result()
-                    for (name, threads), pool in pools.items()
+                    for (name, threads, _), pool in pools.items()
                     if name == 'torch'
                 }
         if 'calls' in parts:
@@ -280,9 +324,14 @@ def main(arguments=None):
     parser.add_argument('--repeats', type=int, default=3)
     parser.add_argument('--save', metavar='PATH', help='write PATH.md and PATH.json')
     parser.add_argument('--threads', nargs='+', type=int, default=CORES)
+    parser.add_argument('--batch-size', type=int, default=256)
+    parser.add_argument('--against', metavar='COMMIT', help='our loop as it was there')
     given = parser.parse_args(arguments)
     subset = given.subset or found_subset()
-    report = measure(given.parts, subset, given.epochs, given.repeats, given.threads)
+    report = measure(
+        given.parts, subset, given.epochs, given.repeats, given.threads,
+        given.batch_size, given.against,
+    )  # fmt: skip
     text = table(report)
     print(text)
     if given.save:

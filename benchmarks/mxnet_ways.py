@@ -24,13 +24,13 @@ SCHEDULERS = {
 
 
 @mx.util.use_np
-def contestants(subset):
+def contestants(subset, batch_size):
     """Return {name: function that trains for num_epochs}."""
-    data = d2l.load_data_fashion_mnist(BATCH_SIZE, subset)
+    data = d2l.load_data_fashion_mnist(batch_size, subset)
     return {
         'd2l_ext.mxnet': partial(our_run, data),
-        'book, 4 workers': partial(book_run, book_data(subset, workers=4)),
-        'book, no workers': partial(book_run, book_data(subset, workers=0)),
+        'book, 4 workers': partial(book_run, book_data(subset, batch_size, 4)),
+        'book, no workers': partial(book_run, book_data(subset, batch_size, 0)),
     }
 
 
@@ -106,7 +106,7 @@ def book_hits(y_hat, y):
     return float((y_hat.argmax(axis=1).astype(y.dtype) == y).astype(y.dtype).sum())
 
 
-def book_data(subset, workers):
+def book_data(subset, batch_size, workers):
     """Return loaders that make every image a float tensor in every epoch, as there."""
     X, y, X_test, y_test = load_fashion_mnist(subset)
     to_tensor, loaders = gluon.data.vision.transforms.ToTensor(), []
@@ -115,6 +115,6 @@ def book_data(subset, workers):
         data = gluon.data.ArrayDataset(images, labels).transform_first(to_tensor)
         shuffle = not loaders
         loaders.append(
-            gluon.data.DataLoader(data, BATCH_SIZE, shuffle, num_workers=workers)
+            gluon.data.DataLoader(data, batch_size, shuffle, num_workers=workers)
         )
     return loaders

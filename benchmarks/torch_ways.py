@@ -36,9 +36,9 @@ SCHEDULERS = {
 }
 
 
-def contestants(subset):
+def contestants(subset, batch_size):
     """Return {name: function that trains for num_epochs}."""
-    batches = data(subset)
+    batches = data(subset, batch_size)
     found = {
         'd2l_ext.torch': partial(our_run, batches),
         'torch, contiguous': partial(plain_run, batches, contiguous),
@@ -50,9 +50,9 @@ def contestants(subset):
     return found
 
 
-def data(subset):
+def data(subset, batch_size):
     """Return the minibatches of training and of testing."""
-    return d2l.load_data_fashion_mnist(BATCH_SIZE, subset, DEVICE)
+    return d2l.load_data_fashion_mnist(batch_size, subset, DEVICE)
 
 
 def our_run(data, num_epochs):
@@ -113,7 +113,7 @@ def compiled():
 def seconds_to_compile(subset):
     """Return the time that `torch.compile` takes for all shapes of minibatch."""
     whole_and_rest = []
-    for part in data(subset):
+    for part in data(subset, BATCH_SIZE):
         n = (len(part) - 1) * BATCH_SIZE
         whole_and_rest.append(
             [

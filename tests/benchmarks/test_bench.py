@@ -73,6 +73,7 @@ ROWS = [
     {'name': 'book, no workers', 'threads': 1, 'wall': [5.0], 'cpu': [4.0]},
     {'name': 'd2l_ext.mxnet', 'threads': 1, 'wall': [2.0, 9.0, 1.0], 'cpu': [1, 1, 1]},
     {'name': 'd2l_ext.mxnet', 'threads': 2, 'wall': [3.0], 'cpu': [5.0]},
+    {'name': 'd2l_ext.mxnet, at 1a2b3c', 'threads': 1, 'wall': [1.0], 'cpu': [0.5]},
     {'name': 'torch, contiguous', 'threads': 2, 'wall': [1.0], 'cpu': [2.0]},
     {'name': 'torch, channels_last', 'threads': 2, 'wall': [5.0], 'cpu': [2.0]},
 ]
@@ -82,6 +83,7 @@ def test_the_table_gives_medians_and_ratios():
     report = {
         'date': '2026-11-22',
         'subset': 'full',
+        'batch_size': 256,
         'num_epochs': 1,
         'repeats': 3,
         'place': 'here',
@@ -99,12 +101,14 @@ def test_the_table_gives_medians_and_ratios():
     lines = table(report).splitlines()
     # 144 GFLOP an epoch: see the operations of an image in bench_table.py
     expected = """
-d2l_ext.mxnet                 1    2.00     1.00 9.00    1.00     72.1
-book, 4 workers               1    4.00     4.00 4.00    3.00     36.0
+d2l_ext.mxnet                     1    2.00     1.00 9.00    1.00     72.1
+book, 4 workers                   1    4.00     4.00 4.00    3.00     36.0
 d2l_ext.mxnet / the book: 0.50, by CPU 0.25  \
 [best: d2l_ext.mxnet (1), book, 4 workers (1)]
 d2l_ext.mxnet / PyTorch eager: 2.00, by CPU 0.50  \
 [best: d2l_ext.mxnet (1), torch, contiguous (2)]
+d2l_ext.mxnet / ours before: 2.00, by CPU 2.00  \
+[best: d2l_ext.mxnet (1), d2l_ext.mxnet, at 1a2b3c (1)]
 a matrix product at its best, threads 2: 86 GFLOP/s
 Convolution                            2      3.0   75.0%
 small                                 10      1.0   25.0%
