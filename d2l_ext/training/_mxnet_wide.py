@@ -37,7 +37,11 @@ def with_kernels(net, kernels: str):
     width, _, wide = kernels.partition(' ')
     if wide != 'wide' or not width.isdecimal() or not int(width):
         raise ValueError(f"kernels must be 'plain' or as '16 wide', got {kernels!r}")
-    return Wide(net, int(width)) if _has_convolutions(net) else net
+    if not _has_convolutions(net):
+        return net
+    block = Wide(net, int(width))
+    block.hybridize(static_alloc=True, static_shape=True)
+    return block
 
 
 def measured(net, loss):
@@ -61,7 +65,8 @@ def hits(y_hat, y):
 class Wide(HybridBlock):
     """A sequence of layers whose convolutions have a multiple of `width` channels.
 
-    A convolution's activation comes after a max-pooling that follows it, where a
+    The channels that a net has not end in its next convolution, whose weights for them
+    are zero as well; where there is none, a convolution keeps its own. A convolution's activation comes after a max-pooling that follows it, where a
     quarter of the numbers is left: the larger of two is also the more activated.
     """
 
@@ -70,31 +75,31 @@ class Wide(HybridBlock):
         self.net, self.width = net, width
 
     def hybrid_forward(self, F, X):
-        extra = 0
-        for layer in _pooled_first(self.net):
+        layers, extra = [*_pooled_first(self.net)], 0
+        for i, layer in enumerate(layers):
             if _can_be_wide(layer):
-                X, extra = self._convolved(F, X, layer, extra)
+                more = 0
+                if _ends_in_convolution(layers[i + 1 :]):
+                    more = -layer.weight.shape[0] % self.width
+                X, extra = _convolved(F, X, layer, extra, more), more
             else:
-                if extra and not isinstance(layer, (nn.Activation, nn.MaxPool2D)):
-                    X, extra = X[:, :-extra], 0
                 X = layer(X)
-        return X[:, :-extra] if extra else X
+        return X
 
-    def _convolved(self, F, X, layer, extra):
-        """Return what `layer` makes of X, and how many channels of it are not its own.
 
-        Of the channels of X, the last `extra` are not its own either.
-        """
-        weight, bias = layer.weight.var(), layer.bias.var()
-        channels = layer.weight.shape[0]
-        more = -channels % self.width
-        if more or extra:
-            weight = F.np.pad(weight, ((0, more), (0, extra), (0, 0), (0, 0)))
-        if more:
-            zeros = F.np.zeros((more,), dtype=layer.bias.dtype)
-            bias = F.np.concatenate([bias, zeros])
-        settings = layer._kwargs | {'num_filter': channels + more}
-        return F.npx.convolution(X, weight, bias, **settings), more
+def _convolved(F, X, layer, extra, more):
+    """Return what `layer` makes of X, and `more` channels of zeros.
+
+    Of the channels of X, the last `extra` are such.
+    """
+    weight, bias = layer.weight.var(), layer.bias.var()
+    if extra or more:
+        weight = F.np.pad(weight, ((0, more), (0, extra), (0, 0), (0, 0)))
+    if more:
+        zeros = F.np.zeros((more,), dtype=layer.bias.dtype)
+        bias = F.np.concatenate([bias, zeros])
+    settings = layer._kwargs | {'num_filter': layer.weight.shape[0] + more}
+    return F.npx.convolution(X, weight, bias, **settings)
 
 
 class Measured(HybridBlock):
@@ -138,6 +143,14 @@ def _can_be_wide(layer):
         and layer._kwargs['layout'] == 'NCHW'
         and _unheard(layer)
     )
+
+
+def _ends_in_convolution(layers):
+    """Tell whether channels more or less are lost again in a convolution."""
+    for layer in layers:
+        if not isinstance(layer, (nn.Activation, nn.MaxPool2D)):
+            return _can_be_wide(layer)
+    return False
 
 
 def _unheard(block):
