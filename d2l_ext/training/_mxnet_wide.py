@@ -20,11 +20,9 @@ def fastest(net, device) -> str:
     """Return the kernels that suit a net here: '16 wide', '8 wide' or 'plain'."""
     if device.device_type != 'cpu' or not _has_convolutions(net):
         return PLAIN
-    known = numpy.show_config(mode='dicts')['SIMD Extensions']
-    instructions = {*known.get('baseline', ()), *known.get('found', ())}
-    if instructions & AVX512:
+    if _instructions() & AVX512:
         return '16 wide'
-    return '8 wide' if instructions & AVX2 else PLAIN
+    return '8 wide' if _instructions() & AVX2 else PLAIN
 
 
 def with_kernels(net, kernels: str):
@@ -151,6 +149,15 @@ def _ends_in_convolution(layers):
         if not isinstance(layer, (nn.Activation, nn.MaxPool2D)):
             return _can_be_wide(layer)
     return False
+
+
+def _instructions():
+    try:
+        known = numpy.show_config(mode='dicts')['SIMD Extensions']
+    except TypeError:  # before 1.25
+        known = numpy.core._multiarray_umath.__cpu_features__
+        return {name for name, there in known.items() if there}
+    return {*known.get('baseline', ()), *known.get('found', ())}
 
 
 def _unheard(block):
