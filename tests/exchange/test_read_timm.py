@@ -1,12 +1,14 @@
 """timm's schedulers as plans."""
 
 import pytest
+from test_code import bare
 
 from d2l_ext.exchange.code import code
 from d2l_ext.exchange.read import schedule
 from d2l_ext.schedulers import PlateauScheduler
 
 torch = pytest.importorskip('torch')
+bare('timm')
 timm = pytest.importorskip('timm.scheduler')
 pytestmark = pytest.mark.foreign('timm')
 

@@ -14,11 +14,11 @@ import warnings
 from pathlib import Path
 
 import pytest
-from test_code import gluoncv_utils, has_classes
+from test_code import bare, gluoncv_utils, has_classes
 
 from d2l_ext import __version__
 from d2l_ext.exchange.code import LIBRARIES, code
-from d2l_ext.exchange.read import READERS, schedule
+from d2l_ext.exchange.read import schedule
 from d2l_ext.exchange.versions import VERSIONS
 from d2l_ext.families import (
     CooldownScheduler,
@@ -121,7 +121,7 @@ def cell(scheduler, library, write=code):
     said = has_classes(library, text) and 'PLANNED' not in text
     word = 'class' if said else 'formula'
     # a function of MXNet's counts from 1, and nothing says so
-    if library not in READERS or not hasattr(made, '__dict__'):
+    if library == 'd2l_ext' or not hasattr(made, '__dict__'):
         return word
     if library in ('mxnet', 'gluoncv') and word == 'formula':
         return word
@@ -137,6 +137,8 @@ def prepare(library):
         import d2l_ext.mxnet  # noqa: F401 - MXNet needs its help
     if library == 'gluoncv':
         gluoncv_utils()
+    elif library == 'timm' and importlib.util.find_spec('timm'):
+        bare('timm')
     elif not importlib.util.find_spec(library):
         pytest.skip(f'{library} is not installed')
 
