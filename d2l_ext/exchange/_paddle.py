@@ -209,7 +209,8 @@ def _read_noam(obj: Any) -> Scheduler:
 
 def _read_piecewise(obj: Any) -> Scheduler:
     # the first boundary that is not over decides, so one below another is never seen
-    rates, times = [], []
+    rates: list[float] = []
+    times: list[float] = []
     for time, rate in zip(obj.boundaries, obj.values):
         if time > max([0, *times]):
             times.append(time)

@@ -194,7 +194,7 @@ RUNS = [
     (FactorScheduler(0.9, 1e-2, 2.0), 40, 'epoch', 10),
 ]
 # what no extra installs is run where it is there
-FOREIGN = 'timm', 'transformers', 'paddle', 'gluoncv', 'fvcore'
+FOREIGN = 'timm', 'paddle', 'gluoncv', 'fvcore'
 TESTED = [
     pytest.param(name, marks=pytest.mark.foreign(name) if name in FOREIGN else ())
     for name in LIBRARIES

@@ -92,8 +92,7 @@ FAMILIES = {
     'any function': LambdaScheduler(lambda t: 0.9**t, 0.5),
 }
 DISTRIBUTIONS = {'ignite': 'pytorch-ignite', 'paddle': 'paddlepaddle'}
-INSTALLED = ('d2l_ext', 'mxnet', 'torch', 'optax', 'keras', 'ignite')
-FOREIGN = [library for library in LIBRARIES if library not in INSTALLED]
+FOREIGN = 'timm', 'paddle', 'gluoncv', 'fvcore'  # no extra installs them
 
 
 def run(text):
