@@ -195,10 +195,13 @@ RUNS = [
 ]
 # what no extra installs is run where it is there
 FOREIGN = 'timm', 'paddle', 'gluoncv', 'fvcore'
-TESTED = [
-    pytest.param(name, marks=pytest.mark.foreign(name) if name in FOREIGN else ())
-    for name in LIBRARIES
-]
+
+
+def marks(library):
+    return pytest.mark.foreign(library) if library in FOREIGN else ()
+
+
+TESTED = [pytest.param(name, marks=marks(name)) for name in LIBRARIES]
 SLACK = {'keras': 1e-12}  # in float64, from end to end
 
 
