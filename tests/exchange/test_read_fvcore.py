@@ -61,6 +61,10 @@ CASES = {
     'ramp and cosine': row((ramp, 0.1), (fall, 0.9)),
     'ramp between updates': row((ramp, 0.123), (fall, 0.877)),
     'three': row((ramp, 0.1), (of('Constant', 0.5), 0.3), (fall, 0.6)),
+    # 0.1 + 0.2 is a little more than 0.3
+    'three in jumps': row(
+        (of('Constant', 1), 0.1), (of('Constant', 2), 0.2), (fall, 0.7)
+    ),
     'one': row((fall, 1.0)),
     'fixed': row((of('Linear', 0.5, 0.1), 0.5), (fall, 0.5), scaling=['fixed'] * 2),
     'steps in a row': row((ramp, 0.2), (of('MultiStep', [0.5, 0.1], 8, [4]), 0.8)),
