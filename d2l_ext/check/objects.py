@@ -28,7 +28,8 @@ def cannot_be_asked(plan):
             f'{name} follows the losses of a run and cannot be checked before it: '
             'draw the History of the run.'
         )
-    paddle = hasattr(scheduler, 'last_lr') and not hasattr(scheduler, 'optimizer')
+    names = 'last_lr', 'last_epoch', 'get_lr'
+    paddle = all(hasattr(scheduler, each) for each in names)
     if paddle or hasattr(scheduler, 'WHERE_EPSILON'):  # fvcore's
         return (
             f'{name} is not asked for a time of the run: read it with exchange.schedule, '

@@ -962,10 +962,12 @@ def test_schedules_of_megatron():
 
 
 class Paddle:
-    last_lr = 0.5
+    last_lr, last_epoch = 0.5, 0
 
-    def __call__(self):
+    def get_lr(self):
         raise AssertionError('it was asked')
+
+    __call__ = get_lr
 
 
 class Fvcore:
@@ -979,6 +981,14 @@ class Fvcore:
 def test_what_counts_for_itself_or_by_shares_is_read_before_it_is_checked(scheduler):
     (said,) = check(scheduler, 40)
     assert said.endswith('read it with exchange.schedule, and check the plan.')
+
+    class Function:
+        last_lr = 0.5  # of a reader's, who remembers it
+
+        def __call__(self, t):
+            return self.last_lr
+
+    assert check(Function(), 40) == []
 
 
 class Plateau:
