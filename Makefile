@@ -4,7 +4,8 @@
 # make site   the notebooks as a web page, alive and offline, into site/build
 # make api    pages of the package from its docstrings, into build/api
 # make torch  add PyTorch, the second backend (its tests are skipped without it)
-# make peers  add PyTorch, Keras and Optax, to run the code that explorers write for them
+# make peers  add PyTorch, Keras, Optax, Ignite and transformers, to run the code that
+#             explorers write for them
 # make conda  make the conda environment d2l_ext, with MXNet and d2l in it
 # make test-matrix    what MXNet computes, on every Python found and several NumPy
 # make test-colab     the notebooks as Colab meets them, one by one

@@ -415,7 +415,7 @@ def library(theirs):
 def named(case):
     """Return a case as a parameter; what no extra installs is foreign."""
     name = library(case[1])
-    here = name in ('mxnet', 'torch', 'keras', 'optax')
+    here = name in ('mxnet', 'torch', 'keras', 'optax', 'transformers')
     marks = () if here else pytest.mark.foreign(name)
     return pytest.param(case, id=f'{name} {case[0]!r}'[:60], marks=marks)
 

@@ -28,6 +28,13 @@ def cannot_be_asked(plan):
             f'{name} follows the losses of a run and cannot be checked before it: '
             'draw the History of the run.'
         )
+    names = 'last_lr', 'last_epoch', 'get_lr'
+    paddle = all(hasattr(scheduler, each) for each in names)
+    if paddle or hasattr(scheduler, 'WHERE_EPSILON'):  # fvcore's
+        return (
+            f'{name} is not asked for a time of the run: read it with exchange.schedule, '
+            'and check the plan.'
+        )
     if asked_as(scheduler) == 'timm' and scheduler.t_in_epochs != (plan.per == 'epoch'):
         unit = 'epoch' if scheduler.t_in_epochs else 'update'
         return f'{name} counts {unit}s, the plan {plan.per}s: say per={unit!r}.'

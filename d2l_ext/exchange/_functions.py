@@ -4,6 +4,7 @@ Each is called with t and returns a rate, or a factor of one. They compare by va
 that two schedules read from two equal objects are equal.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -172,6 +173,21 @@ def levels(times: Sequence[float], rates: Sequence[float]) -> Scheduler:
     if not times:
         return ConstantScheduler(rates[0])
     return SequentialScheduler([ConstantScheduler(lr) for lr in rates], times)
+
+
+def stairs(times: Sequence[float], rates: Sequence[float]) -> Scheduler:
+    """Return `levels`, by their factor where each is the same share of the one before.
+
+    >>> stairs([5, 8], [1.0, 0.5, 0.25])
+    MultiFactorScheduler(step=(5, 8), factor=0.5, base_lr=1.0)
+    """
+    if times and rates[0] > 0:
+        factor = rates[1] / rates[0]
+        said = [rates[0] * factor**k for k in range(len(rates))]
+        same = (math.isclose(*pair, rel_tol=1e-12) for pair in zip(said, rates))
+        if factor <= 1 and all(same):
+            return MultiFactorScheduler(times, factor, rates[0])
+    return levels(times, rates)
 
 
 def number(value: Any) -> float:

@@ -1,7 +1,11 @@
-"""A schedule as code for fvcore, whose schedules are functions of the share done."""
+"""fvcore's schedules, those of detectron2: functions of the share of a run that is done."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
+from d2l_ext.exchange._functions import later, of, powers, stairs
 from d2l_ext.exchange.formula import call, function, listed
 from d2l_ext.exchange.stretches import plain, rests, stretches, whole
 from d2l_ext.exchange.stretches import steps as single_steps
@@ -12,9 +16,29 @@ from d2l_ext.schedulers import (
     FactorScheduler,
     MultiFactorScheduler,
     PolyScheduler,
+    Scheduler,
+    SequentialScheduler,
 )
 
 SHORT = 1e-6  # its classes take a time so much before a boundary as after it
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a schedule of fvcore says at the time t of a run of `length`, times base_lr.
+
+    >>> Share(lambda where: 1 - where, length=40, base_lr=0.5)(10)
+    0.375
+
+    Source: detectron2's `LRMultiplier`.
+    """
+
+    function: Callable[[float], float]
+    length: float
+    base_lr: float
+
+    def __call__(self, t: float) -> float:
+        return float(self.function(t / self.length)) * self.base_lr
 
 
 def fvcore(plan: Plan) -> str:
@@ -106,3 +130,90 @@ def _piece(s, length):
             name = 'StepWithFixedGammaParamScheduler'
             return f'{name}({s.base_lr}, {decays - 1}, {rest})'
     return ''
+
+
+def read(obj: Any, base_lr: float | None, length: int) -> Scheduler:
+    """Return the schedule of a run of `length` epochs or updates, times `base_lr`.
+
+    Where no class of ours gives the same rates (a step of a long run that its tolerance
+    of 1e-6 of the run brings forward, a class of the reader's) it is asked itself. It
+    knows no rate after the end. Raises ValueError for what is no schedule of fvcore, and
+    for one that has no rate for a time of the run.
+
+    Source: `fvcore.common.param_scheduler`, fvcore 0.1.5.
+    """
+    name = type(obj).__name__
+    if not hasattr(obj, 'WHERE_EPSILON'):
+        raise ValueError(
+            f'{name} cannot be read: give one of the classes of '
+            'fvcore.common.param_scheduler'
+        )
+    share = Share(obj, length, 1.0 if base_lr is None else base_lr)
+    for t in 0, length - 1:
+        try:
+            share(t)
+        except Exception as error:
+            raise ValueError(
+                f'{name} cannot be asked for the time {t} of {length}: {error!r}'
+            ) from error
+    try:
+        found = _read(obj, length, share.base_lr)
+    except ValueError:  # a setting that our classes do not take
+        found = None
+    if found and _equal(found, share):
+        return found
+    return of(share)
+
+
+def _read(obj: Any, n: float, lr: float) -> Scheduler | None:
+    """Return the schedule of an object that has the time n, None if no class says it."""
+    name = type(obj).__name__
+    if not type(obj).__module__.startswith('fvcore.'):
+        return None
+    if name == 'ConstantParamScheduler':
+        return ConstantScheduler(lr * obj._value)
+    if name == 'CosineParamScheduler':
+        return CosineScheduler(n, lr * obj._start_value, lr * obj._end_value)
+    if name == 'LinearParamScheduler':
+        return PolyScheduler(n, lr * obj._start_value, 1, lr * obj._end_value)
+    if name == 'PolynomialDecayParamScheduler':
+        return PolyScheduler(n, lr * obj._base_value, obj._power, 0)
+    if name == 'ExponentialParamScheduler':
+        return powers(obj._decay ** (1 / n), lr * obj._start_value, 1)
+    if name == 'StepWithFixedGammaParamScheduler':
+        return _read(obj._step_param_scheduler, n, lr)
+    if name == 'CompositeParamScheduler':
+        return _read_composite(obj, n, lr)
+    rates = [lr * value for value in obj._param_schedule]
+    if name == 'MultiStepParamScheduler':
+        shares = [time / obj._num_updates for time in obj._milestones]
+    else:
+        shares = [k / len(rates) for k in range(1, len(rates))]
+    return stairs([_time(share, n) for share in shares], rates)
+
+
+def _read_composite(obj: Any, n: float, lr: float) -> Scheduler | None:
+    times = [_time(sum(obj._lengths[:i]), n) for i in range(len(obj._lengths))]
+    parts: list[Scheduler] = []
+    for child, share, how, time in zip(
+        obj._schedulers, obj._lengths, obj._interval_scaling, times
+    ):
+        part = _read(child, n if how == 'fixed' else _time(share, n), lr)
+        if part is None:
+            return None
+        parts.append(later(part, time) if how == 'fixed' else part)
+    return SequentialScheduler(parts, times[1:]) if parts[1:] else parts[0]
+
+
+def _time(share: float, n: float) -> float:
+    """Return a share of n, whole where it is so but for its rounding."""
+    time = share * n
+    return round(time) if abs(time - round(time)) <= SHORT * n else time
+
+
+def _equal(found: Scheduler, share: Share) -> bool:
+    """Return whether a schedule gives the rates of the run, at 20,000 times at most."""
+    return all(
+        math.isclose(found(t), share(t), rel_tol=1e-9, abs_tol=1e-15)
+        for t in range(0, int(share.length), 1 + int(share.length) // 20_000)
+    )

@@ -168,8 +168,8 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
 
     Where no class of ours gives the same rates (noise, `k_decay`, tanh and others), it
     is timm's own formula that is asked, without the optimizer. Raises ValueError for
-    what is no scheduler of timm, schedules another setting than the rate, or warms up
-    before a plateau.
+    what is no scheduler of timm, schedules another setting than the rate, or adds noise
+    to a plateau.
 
     Source: `timm.scheduler`, timm 1.0.31.
     """
@@ -207,10 +207,10 @@ def read(obj: Any, base_lr: float | None = None) -> tuple[list[Scheduler], str |
 
 
 def _read_plateau(obj: Any, lr: float, scale: float) -> Scheduler:
-    if obj.warmup_t or obj.noise_range_t is not None or scale != 1:
+    if obj.noise_range_t is not None or scale != 1:
         raise ValueError(
-            'PlateauLRScheduler can be read without warmup_t, noise_range_t and '
-            'lr_scale only: what follows a metric is one rule here'
+            'PlateauLRScheduler can be read without noise_range_t and lr_scale only: '
+            'what follows a metric is one rule here'
         )
     rule = obj.lr_scheduler
     return PlateauScheduler(
@@ -222,6 +222,9 @@ def _read_plateau(obj: Any, lr: float, scale: float) -> Scheduler:
         max(rule.min_lrs),
         rule.mode,
         rule.threshold_mode,
+        rule.eps,
+        obj.warmup_t,
+        obj.warmup_lr_init,
     )
 
 

@@ -313,48 +313,76 @@ def _read_cosine(obj: Any, lr: float) -> Scheduler:
 
 
 def _read_cyclic(obj: Any, lr: float, group: int) -> Scheduler:
-    top = number(obj.max_lrs[group])
-    up = obj.total_size * obj.step_ratio
-    down = obj.total_size - up
+    halves = obj.total_size, obj.step_ratio
+    how = obj.mode, obj.gamma, obj._scale_fn_custom, obj.scale_mode
+    return cyclic(lr, number(obj.max_lrs[group]), *halves, *how)
+
+
+def cyclic(
+    lr: float,
+    top: float,
+    size: float,
+    ratio: float,
+    mode: str,
+    gamma: float,
+    scale: Any,
+    scale_mode: str,
+) -> Scheduler:
+    """Return cycles from lr to top and back, by the attributes of a `CyclicLR`.
+
+    `size`: of a cycle, of which `ratio` goes up. `scale`: a function that the reader
+    gave, for which the `mode` stands else.
+    """
+    up = size * ratio
+    down = size - up
     # a product and a quotient may have cost the last digit of a whole number
     up, down = (round(x) if abs(x - round(x)) < 1e-9 else x for x in (up, down))
-    scale: Any = obj._scale_fn_custom
-    per_cycle = obj.scale_mode == 'cycle'
+    per_cycle = scale_mode == 'cycle'
     if scale is None:
-        factor = 0.5 if obj.mode == 'triangular2' else 1
-        by_update = obj.mode == 'exp_range'
-        if by_update and 0 < obj.gamma <= 1 and lr <= top:
-            return TriangularScheduler(lr, top, up, down, obj.gamma, 'update')
+        factor = 0.5 if mode == 'triangular2' else 1
+        by_update = mode == 'exp_range'
+        if by_update and 0 < gamma <= 1 and lr <= top:
+            return TriangularScheduler(lr, top, up, down, gamma, 'update')
         if not by_update and lr <= top:
             if up == down:
                 return CyclicScheduler(lr, top, up, 'triangular', factor)
             return TriangularScheduler(lr, top, up, down, factor)
-        scale = Power(obj.gamma, 0) if by_update else Power(factor)
+        scale = Power(gamma, 0) if by_update else Power(factor)
     return LambdaScheduler(Cycles(lr, top, up, down, scale, per_cycle), 1.0)
 
 
 def _read_one_cycle(obj: Any, group: int) -> Scheduler:
     rates = obj.optimizer.param_groups[group]
-    kind: Any = CosineScheduler
-    if obj._anneal_func_type == 'linear':
-        kind = PolyScheduler
+    phases = [
+        (
+            phase['end_step'],
+            number(rates[phase['start_lr']]),
+            number(rates[phase['end_lr']]),
+        )
+        for phase in obj._schedule_phases
+    ]
+    return one_cycle_of(phases, obj._anneal_func_type == 'linear', obj.total_steps)
+
+
+def one_cycle_of(
+    phases: list[tuple[float, float, float]], linear: bool, total: int
+) -> Scheduler:
+    """Return the phases (end, first rate, last rate) of a `OneCycleLR` in a row."""
+    kind: Any = PolyScheduler if linear else CosineScheduler
     parts: list[Scheduler] = []
     times: list[float] = []
     begin: float = 0
     answered: float = 0  # up to here by the phases so far
-    for phase in obj._schedule_phases:
-        end, start_lr, end_lr = (
-            phase[key] for key in ('end_step', 'start_lr', 'end_lr')
-        )
+    for end, start_lr, end_lr in phases:
         if end == begin or end == 0:
             raise ValueError(
-                f'total_steps and pct_start leave no step for a phase of OneCycleLR, '
-                f'which divides by zero there: total_steps={obj.total_steps}'
+                f'total_steps and the share of a phase of OneCycleLR leave no step for '
+                f'it, which divides by zero there: total_steps={total}'
             )
         if end > answered:
-            more = (1,) if kind is PolyScheduler else ()
-            rates_of = number(rates[start_lr]), *more, number(rates[end_lr])
-            parts.append(later(kind(end - begin, *rates_of), answered - begin))
+            power = (1,) if linear else ()
+            part = kind(end - begin, start_lr, *power, end_lr)
+            parts.append(later(part, answered - begin))
             times.append(answered)
             answered = end
         begin = end

@@ -7,24 +7,26 @@ from its beginning.
 
 import copy
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from d2l_ext.exchange import (
     _config,
+    _fvcore,
     _ignite,
     _keras,
     _mxnet,
     _optax,
+    _paddle,
     _timm,
     _torch,
     _transformers,
 )
 from d2l_ext.exchange._functions import Called, of
 from d2l_ext.plan import BATCHES_PER_EPOCH, Plan, plan_of
-from d2l_ext.schedulers import Scheduler
+from d2l_ext.schedulers import ConstantScheduler, Scheduler
 
-READERS = {
+READERS: dict[str, Callable[..., Any]] = {
     'torch': _torch.read,
     'mxnet': _mxnet.read,
     'gluoncv': _mxnet.read,
@@ -33,6 +35,8 @@ READERS = {
     'timm': _timm.read,
     'transformers': _transformers.read,
     'ignite': _ignite.read,
+    'paddle': _paddle.read,
+    'fvcore': _fvcore.read,
 }
 
 
@@ -47,17 +51,19 @@ def schedule(
 ) -> Plan:
     """Return the `Plan` of a scheduler of another library, or of a config.
 
-    `obj`: a scheduler of PyTorch, MXNet, GluonCV, optax, Keras, timm, transformers or
-    ignite; any function of t; or a config as a mapping or as text: mmengine's
-    `param_scheduler`, transformers' training arguments, timm's command line, DeepSpeed's
-    JSON. The plan gives the rate of every update, also after the planned end.
+    `obj`: a scheduler of PyTorch, MXNet, GluonCV, optax, Keras, timm, transformers,
+    ignite, PaddlePaddle or fvcore; any function of t; or a config as a mapping or as
+    text: mmengine's `param_scheduler`, transformers' training arguments, timm's command
+    line, DeepSpeed's JSON. The plan gives the rate of every update, also after the
+    planned end.
 
     `num_epochs`: the length of the run; some configs say it. `per`: 'epoch' or 'update',
     what t counts. Left out, it is what the library counts (updates in optax, Keras,
     transformers and DeepSpeed; timm's objects and all configs say it), else the epoch:
-    objects of PyTorch, MXNet and ignite do not know. `group`: which parameter group,
-    where they have different rates. `base_lr`: the optimizer's rate, where neither
-    object nor config says it.
+    objects of PyTorch, MXNet, ignite and PaddlePaddle do not know, and fvcore counts the
+    share of the run. `group`: which parameter group, where they have different rates.
+    `base_lr`: the optimizer's rate, where neither object nor config says it, and what
+    fvcore's schedule is multiplied with.
 
     >>> schedule({'sched': 'step', 'lr': 0.5, 'decay_epochs': 10, 'epochs': 40,
     ...           'warmup_epochs': 0}).scheduler
@@ -67,15 +73,19 @@ def schedule(
     groups differ and none is chosen, and what `plan_of` does.
 
     Source: the libraries' classes as of PyTorch 2.13, MXNet 1.9.1, GluonCV 0.10.5,
-    optax 0.2.8, Keras 3.15, timm 1.0.31, transformers 5.24, ignite 0.5.5, mmengine
-    0.10.7, DeepSpeed 0.19.
+    optax 0.2.8, Keras 3.15, timm 1.0.31, transformers 5.24, ignite 0.5.5,
+    PaddlePaddle 3.3.1, fvcore 0.1.5, mmengine 0.10.7, DeepSpeed 0.19.
     """
     if isinstance(obj, (Plan, Scheduler)):
         return plan_of(obj, num_epochs, per or 'epoch', batches_per_epoch)
     if isinstance(obj, (str, Mapping, list)):
         return _config.read(obj, num_epochs, per, batches_per_epoch, base_lr)
     library = _library(obj)
-    if library:
+    if library == 'fvcore':  # it counts the share of the run that is done
+        more = per or 'epoch', batches_per_epoch
+        run = plan_of(ConstantScheduler(0), num_epochs, *more)
+        schedulers, counted = [_fvcore.read(obj, base_lr, run.length)], None
+    elif library:
         schedulers, counted = READERS[library](obj, base_lr)
     else:
         schedulers, counted = [_function(obj)], None

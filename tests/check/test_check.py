@@ -961,6 +961,36 @@ def test_schedules_of_megatron():
     assert check(used, 30)[0].startswith('Used already: it was stepped 10 times')
 
 
+class Paddle:
+    last_lr, last_epoch = 0.5, 0
+
+    def get_lr(self):
+        raise AssertionError('it was asked')
+
+    __call__ = get_lr
+
+
+class Fvcore:
+    WHERE_EPSILON = 1e-6
+
+    def __call__(self, where):
+        raise AssertionError('it was asked')
+
+
+@pytest.mark.parametrize('scheduler', [Paddle(), Fvcore()])
+def test_what_counts_for_itself_or_by_shares_is_read_before_it_is_checked(scheduler):
+    (said,) = check(scheduler, 40)
+    assert said.endswith('read it with exchange.schedule, and check the plan.')
+
+    class Function:
+        last_lr = 0.5  # of a reader's, who remembers it
+
+        def __call__(self, t):
+            return self.last_lr
+
+    assert check(Function(), 40) == []
+
+
 class Plateau:
     patience, factor, optimizer = 10, 0.1, Optimizer()
 

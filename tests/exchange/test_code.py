@@ -194,11 +194,14 @@ RUNS = [
     (FactorScheduler(0.9, 1e-2, 2.0), 40, 'epoch', 10),
 ]
 # what no extra installs is run where it is there
-FOREIGN = 'timm', 'transformers', 'paddle', 'gluoncv', 'fvcore'
-TESTED = [
-    pytest.param(name, marks=pytest.mark.foreign(name) if name in FOREIGN else ())
-    for name in LIBRARIES
-]
+FOREIGN = 'timm', 'paddle', 'gluoncv', 'fvcore'
+
+
+def marks(library):
+    return pytest.mark.foreign(library) if library in FOREIGN else ()
+
+
+TESTED = [pytest.param(name, marks=marks(name)) for name in LIBRARIES]
 SLACK = {'keras': 1e-12}  # in float64, from end to end
 
 
@@ -208,6 +211,8 @@ def executed(library):
         import d2l_ext.mxnet  # noqa: F401 - MXNet needs its help
     if library == 'gluoncv':
         gluoncv_utils()
+    if library == 'timm':
+        bare('timm')  # the rest wants a torchvision for the PyTorch that is here
     if library == 'optax':
         import jax
 
@@ -227,16 +232,25 @@ def executed(library):
     return results
 
 
+def bare(package):
+    """Put a package there without its own `__init__`, and return its folder."""
+    (folder,) = importlib.util.find_spec(package).submodule_search_locations
+    whole = types.ModuleType(package)
+    whole.__path__ = [folder]
+    # or it is not found when it is looked for again
+    whole.__spec__ = importlib.util.spec_from_loader(package, None, is_package=True)
+    whole.__spec__.submodule_search_locations = [folder]
+    sys.modules[package] = whole
+    return folder
+
+
 def gluoncv_utils():
     """Load GluonCV's schedulers alone: the rest wants a PyTorch of 2022."""
-    (folder,) = importlib.util.find_spec('gluoncv').submodule_search_locations
-    whole = types.ModuleType('gluoncv')
-    whole.__path__ = [folder]
     spec = importlib.util.spec_from_file_location(
-        'gluoncv.utils', os.path.join(folder, 'utils', 'lr_scheduler.py')
+        'gluoncv.utils', os.path.join(bare('gluoncv'), 'utils', 'lr_scheduler.py')
     )
     utils = importlib.util.module_from_spec(spec)
-    sys.modules |= {'gluoncv': whole, 'gluoncv.utils': utils}
+    sys.modules['gluoncv.utils'] = utils
     spec.loader.exec_module(utils)
 
 

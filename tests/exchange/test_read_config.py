@@ -4,6 +4,7 @@ import argparse
 import json
 
 import pytest
+from test_code import bare
 
 from d2l_ext.check import check
 from d2l_ext.exchange.code import code
@@ -64,7 +65,6 @@ def test_training_arguments_may_be_text_in_three_spellings():
     assert schedule(text, 3).scheduler == ConstantScheduler(5e-5)
 
 
-@pytest.mark.foreign('transformers')
 @pytest.mark.parametrize(
     ('name', 'more'),
     [
@@ -125,6 +125,7 @@ def test_a_command_line_of_timm_says_the_whole_run():
 )
 @pytest.mark.parametrize('on_updates', [False, True])
 def test_a_command_line_gives_the_rates_of_timm(line, on_updates):
+    bare('timm')
     factory = pytest.importorskip('timm.scheduler.scheduler_factory')
     line += ' --lr 0.5' + on_updates * ' --sched-on-updates'
     plan = schedule(line, batches_per_epoch=10)

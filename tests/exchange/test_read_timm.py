@@ -1,12 +1,14 @@
 """timm's schedulers as plans."""
 
 import pytest
+from test_code import bare
 
 from d2l_ext.exchange.code import code
 from d2l_ext.exchange.read import schedule
 from d2l_ext.schedulers import PlateauScheduler
 
 torch = pytest.importorskip('torch')
+bare('timm')
 timm = pytest.importorskip('timm.scheduler')
 pytestmark = pytest.mark.foreign('timm')
 
@@ -132,11 +134,23 @@ def test_a_timm_object_is_left_exactly_as_it_was():
 
 
 @pytest.mark.filterwarnings('ignore::FutureWarning')
-def test_a_plateau_of_timm_is_read_unless_it_warms_up():
-    read = schedule(of('Plateau', 0.5, 3, lr_min=0.01)(), N).scheduler
-    assert read == PlateauScheduler(0.5, 0.5, 3, 1e-4, 0, 0.01, 'max', 'rel')
-    with pytest.raises(ValueError, match='without warmup_t'):
-        schedule(of('Plateau', 0.5, 3, **WARM)(), N)
+@pytest.mark.parametrize('warm', [{}, WARM])
+def test_a_plateau_of_timm_is_read_with_its_warmup(warm):
+    scheduler = of('Plateau', 0.5, 1, lr_min=0.02, mode='min', **warm)()
+    read = schedule(scheduler, N).scheduler
+    wanted = PlateauScheduler(0.5, 0.5, 1, 1e-4, 0, 0.02, 'min', 'rel', 1e-8)
+    if warm:
+        wanted = PlateauScheduler(
+            0.5, 0.5, 1, 1e-4, 0, 0.02, 'min', 'rel', 1e-8, 8, 0.05
+        )
+    assert read == wanted
+    metrics = [0.1, *([3.0] * 8), 2, 1, 2, 2, 0.5, 1, 1, 1, 1, 1, 1, 1, 1]
+    for t in range(len(metrics)):
+        lr = scheduler.optimizer.param_groups[0]['lr']
+        assert lr == pytest.approx(read.at(metrics[:t]), rel=1e-9)
+        scheduler.step(t + 1, metrics[t])
+    with pytest.raises(ValueError, match='without noise_range_t'):
+        schedule(of('Plateau', 0.5, 1, noise_range_t=3)(), N)
 
 
 @pytest.mark.parametrize('name', ['cosine before', 'step', 'multi-step', 'wsd linear'])

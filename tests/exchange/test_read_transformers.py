@@ -8,7 +8,6 @@ from d2l_ext.schedulers import LambdaScheduler, PlateauScheduler
 
 torch = pytest.importorskip('torch')
 transformers = pytest.importorskip('transformers.optimization')
-pytestmark = pytest.mark.foreign('transformers')
 
 N = 70
 # name, warmup, length, settings

@@ -3,12 +3,13 @@
 The points are those of the source's own formula, with its numbers.
 """
 
-import importlib.util
 import json
 import os
 from pathlib import Path
 
 import pytest
+from test_code import TESTED
+from test_table import prepare
 
 from d2l_ext import families, schedulers
 from d2l_ext.check import check
@@ -61,29 +62,25 @@ def test_its_config_is_read(recipe):
         assert plan.scheduler(t) == close(lr), t
 
 
-def asked(library, text):
+def asked(library, plan):
     """Return the schedule that code builds, before its loop, as a function of t."""
-    space = {}
+    text, space = code(plan, library), {}
     exec(text.split('\nrates = ')[0], space)  # noqa: S102
-    made = space['schedule' if library in ('optax', 'keras') else 'scheduler']
+    made = space['schedule' if library in ('optax', 'keras', 'timm') else 'scheduler']
     if library in ('d2l_ext', 'optax', 'keras'):
         return made
-    if library == 'mxnet':
+    if library in ('mxnet', 'gluoncv'):
         return lambda t: made(t + 1)
-    return schedule(made, 1).scheduler
+    run = plan.num_epochs, plan.per, plan.batches_per_epoch
+    return schedule(made, *run).scheduler
 
 
-@pytest.mark.parametrize(
-    'library', ['d2l_ext', 'torch', 'mxnet', 'optax', 'keras', 'ignite']
-)
+@pytest.mark.parametrize('library', TESTED)
 @pytest.mark.parametrize('recipe', named(RECIPES))
 def test_it_is_exported_with_the_same_rates(recipe, library):
-    if library == 'mxnet':
-        pytest.importorskip('d2l_ext.mxnet')
-    elif not importlib.util.find_spec(library):
-        pytest.skip(f'{library} is not installed')
+    prepare(library)
     plan = plan_of(recipe)
-    rate = asked(library, code(plan, library))
+    rate = asked(library, plan)
     rel = 1e-4 if library in ('optax', 'keras') else 1e-9  # they compute in float32
     peak = max(lr for _, lr in recipe['points'])
     for t, lr in recipe['points']:

@@ -14,11 +14,11 @@ import warnings
 from pathlib import Path
 
 import pytest
-from test_code import gluoncv_utils, has_classes
+from test_code import TESTED, bare, gluoncv_utils, has_classes, marks
 
 from d2l_ext import __version__
 from d2l_ext.exchange.code import LIBRARIES, code
-from d2l_ext.exchange.read import READERS, schedule
+from d2l_ext.exchange.read import schedule
 from d2l_ext.exchange.versions import VERSIONS
 from d2l_ext.families import (
     CooldownScheduler,
@@ -92,8 +92,6 @@ FAMILIES = {
     'any function': LambdaScheduler(lambda t: 0.9**t, 0.5),
 }
 DISTRIBUTIONS = {'ignite': 'pytorch-ignite', 'paddle': 'paddlepaddle'}
-INSTALLED = ('d2l_ext', 'mxnet', 'torch', 'optax', 'keras', 'ignite')
-FOREIGN = [library for library in LIBRARIES if library not in INSTALLED]
 
 
 def run(text):
@@ -121,7 +119,7 @@ def cell(scheduler, library, write=code):
     said = has_classes(library, text) and 'PLANNED' not in text
     word = 'class' if said else 'formula'
     # a function of MXNet's counts from 1, and nothing says so
-    if library not in READERS or not hasattr(made, '__dict__'):
+    if library == 'd2l_ext' or not hasattr(made, '__dict__'):
         return word
     if library in ('mxnet', 'gluoncv') and word == 'formula':
         return word
@@ -137,6 +135,8 @@ def prepare(library):
         import d2l_ext.mxnet  # noqa: F401 - MXNet needs its help
     if library == 'gluoncv':
         gluoncv_utils()
+    elif library == 'timm' and importlib.util.find_spec('timm'):
+        bare('timm')
     elif not importlib.util.find_spec(library):
         pytest.skip(f'{library} is not installed')
 
@@ -148,19 +148,13 @@ def version(library):
     return found.partition('+')[0]
 
 
-MARKED = [
-    pytest.param(name, marks=pytest.mark.foreign(name) if name in FOREIGN else ())
-    for name in LIBRARIES
-]
-
-
 def test_what_the_code_says_it_was_run_with_is_what_the_table_was_made_with():
     versions = json.loads(FILE.read_text())['versions']
     assert versions == {name: VERSIONS[name] for name in versions}
     assert {*LIBRARIES, 'jax'} == {*versions}
 
 
-@pytest.mark.parametrize('library', MARKED)
+@pytest.mark.parametrize('library', TESTED)
 def test_the_table_is_true(library):
     prepare(library)
     rows = json.loads(FILE.read_text())['rows']
@@ -169,15 +163,28 @@ def test_the_table_is_true(library):
     assert found == {name: rows[name][library] for name in FAMILIES}
 
 
+MUTATIONS = [
+    ('d2l_ext', 'cosine', 'max_update=40', 'max_update=39'),
+    ('mxnet', 'cosine', 'max_update=41', 'max_update=40'),
+    ('torch', 'multi-factor', 'milestones=[15, 30]', 'milestones=[16, 31]'),
+    ('optax', 'warmup and cosine', 'decay_steps=40', 'decay_steps=35'),
+    ('keras', 'multi-factor', 'boundaries=[14, 29]', 'boundaries=[15, 30]'),
+    ('timm', 'multi-factor', 'decay_t=[16, 31]', 'decay_t=[15, 30]'),
+    ('transformers', 'cosine', 'num_training_steps=40', 'num_training_steps=41'),
+    ('ignite', 'cosine', 'cycle_size=40', 'cycle_size=39'),
+    ('paddle', 'multi-factor', 'milestones=[15, 30]', 'milestones=[16, 31]'),
+    ('gluoncv', 'cosine', 'offset=1', 'offset=0'),
+    ('fvcore', 'cosine', 'update / 40', '(update + 1) / 40'),
+]
+
+
+def test_each_library_has_a_convention_to_get_wrong():
+    assert [library for library, *_ in MUTATIONS] == [*LIBRARIES]
+
+
 @pytest.mark.parametrize(
     ('library', 'family', 'right', 'wrong'),
-    [
-        ('mxnet', 'cosine', 'max_update=41', 'max_update=40'),
-        ('torch', 'multi-factor', 'milestones=[15, 30]', 'milestones=[16, 31]'),
-        ('optax', 'warmup and cosine', 'decay_steps=40', 'decay_steps=35'),
-        ('keras', 'multi-factor', 'boundaries=[14, 29]', 'boundaries=[15, 30]'),
-        ('ignite', 'cosine', 'cycle_size=40', 'cycle_size=39'),
-    ],
+    [pytest.param(*case, marks=marks(case[0])) for case in MUTATIONS],
 )
 def test_one_wrong_convention_is_noticed(library, family, right, wrong):
     prepare(library)
