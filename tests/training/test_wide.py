@@ -13,7 +13,9 @@ from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training.recipe import Recipe
 
 d2l = pytest.importorskip('d2l_ext.mxnet', exc_type=ImportError)
-from d2l_ext.mxnet import gluon, mx, nn
+from mxnet import autograd
+
+from d2l_ext.mxnet import gluon, mx, nn, np
 from d2l_ext.training import _mxnet_wide as wide
 
 pytestmark = pytest.mark.usefixtures('set_np')
@@ -64,14 +66,40 @@ def trained(make, kernels, updates):
 
 @pytest.mark.parametrize('width', [1, 8, 16])
 @pytest.mark.parametrize('make', [d2l.lenet, deep])
+def test_it_is_the_same_function_with_the_same_gradients(make, width):
+    """In float64, where rounding does not decide which of two numbers is larger."""
+    net = make()
+    net.cast('float64')
+    net.initialize(mx.init.Zero())  # a uniform one draws float32
+    rng = numpy.random.default_rng(0)
+    X = np.array(rng.normal(size=(16, 1, 28, 28)), 'float64')
+    net(X)  # tells the layers their shapes
+    for p in net.collect_params().values():
+        p.set_data(np.array(rng.normal(size=p.shape) / 5, 'float64'))
+    block, found = wide.with_kernels(net, f'{width} wide'), []
+    for computed in net, block:
+        with autograd.record():
+            y = computed(X)
+            (y**2).sum().backward()
+        grads = [p.grad().asnumpy() for p in net.collect_params().values()]
+        found.append([y.asnumpy(), *grads])
+    for plain, wider in zip(*found):
+        assert plain.any()
+        numpy.testing.assert_allclose(wider, plain, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize('width', [1, 8, 16])
+@pytest.mark.parametrize('make', [d2l.lenet, deep])
 def test_the_first_updates_are_those_of_the_plain_net(make, width):
+    """Up to rounding, which may decide what the largest of a pooling's numbers is."""
     plain, wider = (
-        trained(make, kernels, updates=5) for kernels in ('plain', f'{width} wide')
+        trained(make, kernels, updates=3) for kernels in ('plain', f'{width} wide')
     )
     assert plain.keys() == wider.keys()
     for name, weight in plain.items():
         assert weight.shape == wider[name].shape
-        numpy.testing.assert_allclose(wider[name], weight, rtol=0, atol=1e-6)
+        off = abs(weight - wider[name])
+        assert numpy.median(off) < 1e-4 > off.max() / 10
 
 
 @pytest.mark.parametrize('kernels', ['8 wide', '16 wide'])
