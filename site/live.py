@@ -35,7 +35,7 @@ from d2l_ext.explorers.beside import (
 from d2l_ext.explorers.state import LOG, ExplorerState, explain, in_words
 from d2l_ext.panels.look import (
     MARK,
-    PINNED,
+    PINS,
     Limits,
     limits,
     styles,
@@ -400,6 +400,6 @@ def _picture(panels, bounds, columns, numbers):
             for panel, reach in zip(panels, bounds, strict=True)
         ],
         'looks': styles(panels),
-        'greys': {'pinned': PINNED, 'mark': MARK},
+        'greys': {'pins': PINS, 'mark': MARK},
         'columns': columns,
     }

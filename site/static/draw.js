@@ -30,11 +30,14 @@ function stroke(d, [color, dash, width]) {
     + `stroke-linejoin="round" ${ends}/>`;
 }
 
+// How the i-th of what is pinned is drawn.
+const pin = ({pins}, i) => pins[i % pins.length];
+
 // A legend that fits into a width: its SVG, and how many rows it has.
 function legend(panel, {looks, greys}, width) {
   const labels = new Set([...panel.lines, ...panel.bands].map(([label]) => label));
   const items = [...labels].filter(Boolean).map(label => [label, looks[label]]);
-  if (panel.pinned.length) items.push(['pinned', greys.pinned]);
+  panel.pinned.forEach(([label], i) => items.push([label, pin(greys, i)]));
   if (!items.length) return {svg: '', rows: 0};
   const widths = items.map(([label]) => 48 + 7.2 * label.length);
   const whole = widths.reduce((a, b) => a + b) <= width;
@@ -115,9 +118,9 @@ function picture(panel, {looks, greys}, {w, h}, {svg: keys, rows}, bare, column)
   if (panel.title) names += `<text y="${-ROW * rows - 5}">${escaped(panel.title)}</text>`;
 
   let inner = '';
-  for (const [, x, y] of panel.pinned) {
-    inner += stroke(path(column(x), column(y), X, Y), greys.pinned);
-  }
+  panel.pinned.forEach(([, x, y], i) => {
+    inner += stroke(path(column(x), column(y), X, Y), pin(greys, i));
+  });
   for (const [label, x, low, high] of panel.bands) {
     const back = part => [...column(part)].reverse();
     const d = path([...column(x), ...back(x)], [...column(low), ...back(high)], X, Y);
