@@ -32,7 +32,7 @@ RUNS = {f'{name}/{seed}.json' for name in NAMES for seed in (0, 1)}
 # Made in the time of PAUSE, and each one leaves a line in LOG
 FAKE = """
 import os, sys, time, types
-def run(recipe, seed):
+def run(recipe, seed, kernels=None):
     from d2l_ext.training import History
     with open(os.environ['LOG'], 'a') as file:
         print(recipe.scheduler, seed, os.getpid(), file=file)
@@ -120,7 +120,7 @@ def fake(folder, monkeypatch):
 
     class Backend:
         @staticmethod
-        def run(recipe, seed):
+        def run(recipe, seed, kernels=None):
             asked.append((recipe, seed))
             return history(seed, recipe.scheduler(0))
 
@@ -206,7 +206,7 @@ def test_wrong_names_are_refused_before_anything_runs(folder, fake, capsys):
 )
 def test_a_run_that_did_not_end_is_not_kept(folder, fake, monkeypatch, status, error):
     backend = sys.modules['d2l_ext.mxnet']
-    backend.run = lambda recipe, seed: history(seed, status=status)
+    backend.run = lambda recipe, seed, kernels: history(seed, status=status)
     with pytest.raises(error):
         record.record(['cosine_0.3'], [0])
     assert files(folder) == set()
@@ -336,7 +336,9 @@ def test_a_gpu_computes_a_seed_of_like_recipes_at_once(folder, monkeypatch):
 
     class Torch:
         try_gpu = staticmethod(Device)
-        run = staticmethod(lambda recipe, seed: history(seed, recipe.scheduler(0)))
+        run = staticmethod(
+            lambda recipe, seed, kernels: history(seed, recipe.scheduler(0))
+        )
 
         @staticmethod
         def run_many(recipe, schedulers, seeds):
