@@ -250,31 +250,7 @@ def _repeated(model, state, slopes, squares, curvatures, noises, updates):
         matrix = model.times(matrix, matrix)
         if digit == '1':
             matrix, added = and_one_more(matrix, added)
-    return _one_after_another(model, state, matrix, added)
-
-
-def _one_after_another(model, state, matrix, added):
-    """Return E[x^2] after each of some maps: in stretches, as in `_one_by_one`."""
-    count = len(matrix[0])
-    length = math.isqrt(count - 1) // 4 + 1
-    stretches = -(-count // length)
-
-    def side_by_side(arrays):
-        whole = np.zeros((len(arrays), stretches * length, arrays[0].shape[1]))
-        whole[:, :count] = arrays
-        return whole.reshape(len(arrays), stretches, length, -1).transpose(2, 0, 1, 3)
-
-    maps = [*zip(side_by_side(matrix), side_by_side(added))]
-    matrix, added = maps[0]
-    for second, more in maps[1:]:
-        added = model.through(second, more, added)
-        matrix = model.times(second, matrix)
-    begins = [state, *model.carried(state, matrix, added)[:-1]]
-    state, seen = np.array(begins).swapaxes(0, 1), []
-    for second, more in maps:
-        state = model.through(second, more, state)
-        seen.append(state[0])
-    return np.stack(seen, axis=1).reshape(stretches * length, -1)[:count]
+    return np.array([first for first, *_ in model.carried(state, matrix, added)])
 
 
 def _nothing(model, shape):

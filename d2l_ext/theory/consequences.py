@@ -18,9 +18,6 @@ from d2l_ext.theory.quadratic import (
     stability_line,
 )
 
-# Of an epoch of so many updates no picture shows each: the curvature falls in steps
-MANY, STEPS = 1000, 24
-
 
 def consequence_panels(
     schedule: Plan | Callable[[float], float],
@@ -39,14 +36,11 @@ def consequence_panels(
     """Return two panels: the rates of a run, and the expected loss under them.
 
     `schedule`: a `Plan`, or a scheduler and in what follows the rest of its plan. The
-    other arguments are those of `expected_loss`, `spectrum` and `falling`, but where an
-    epoch has more than 1,000 updates a curvature that falls does so in at least 24 steps
-    an epoch, not with each: after one epoch the loss is right to 2 %, at the end to
-    0.001 %. The noise is 0.8 for one example, so 0.1 for the 64 of a batch.
-    `directions` adds the loss along the most and the least sensitive direction. The
-    notes tell how the loss ends, at which noise floor, how long the rates are above the
-    stability line, and the sums of Robbins and Monro. Raises what these functions,
-    `plan_of` and `Plan.rates` do, ValueError each.
+    other arguments are those of `expected_loss`, `spectrum` and `falling`. The noise is
+    0.8 for one example, so 0.1 for the 64 of a batch. `directions` adds the loss along the most and the least
+    sensitive direction. The notes tell how the loss ends, at which noise floor, how
+    long the rates are above the stability line, and the sums of Robbins and Monro.
+    Raises what these functions, `plan_of` and `Plan.rates` do, ValueError each.
 
     >>> rate, loss = consequence_panels(lambda t: 0.5, num_epochs=30)
     >>> loss.note[:66]
@@ -56,12 +50,11 @@ def consequence_panels(
     rates, per, batches = plan.rates(), plan.per, plan.batches_per_epoch
     rate = rates_panel({name_of(plan.scheduler): (plan, rates)}, plan)
     ((x, lr),) = rate.lines.values()
+    if sharpness != 1 and per == 'epoch':  # the curvature falls with every update
+        rates, per = rates.repeat(batches), 'update'
     updates = batches if per == 'epoch' else 1
-    if sharpness != 1 and per == 'epoch':
-        updates = _falls_after(batches)
-        rates = rates.repeat(batches // updates)
     epochs = np.arange(len(rates) + 1) * updates / batches
-    scale = falling(epochs + (updates - 1) / 2 / batches, sharpness, half_life)
+    scale = falling(epochs, sharpness, half_life)
 
     h = spectrum(condition_number, shape)
     problem = {'momentum': momentum, 'batch_size': batch_size, 'noise': 0.8}
@@ -71,9 +64,7 @@ def consequence_panels(
         rates, updates, h, scale=scale[:-1], weights=weights.T, **problem
     )
     parts = np.vstack([weights.sum(axis=1), moments])
-    # of the update that led to a point
-    before = np.append(0.0, epochs[1:] - 1 / batches)
-    scale_before = falling(before, sharpness, half_life)
+    scale_before = np.append(scale[0], scale[:-1])  # of the update that led to a point
     losses = loss_of(parts[:, 0], scale_before)
     x, lr = _drawable(x, lr)
     floors = noise_floor(lr, h, scale=falling(x, sharpness, half_life), **problem)
@@ -89,16 +80,9 @@ def consequence_panels(
         lines['flattest direction'] = epochs, flattest
 
     note = f'On the noisy quadratic the loss {_end(losses[1:], epochs, floors[-1])}'
-    units, each, lines_of_each = 'epoch', rates, limit[:-1]
-    if per == 'update' or sharpness != 1:
-        units, each = 'update', rates.repeat(updates)
-        when = np.arange(len(each)) / batches
-        lines_of_each = stability_line(h, momentum) / falling(
-            when, sharpness, half_life
-        )
-    unstable = np.count_nonzero(each > lines_of_each)
+    unstable = np.count_nonzero(rates > limit[:-1])
     if unstable:
-        note += f'; {unstable:,} of {len(each):,} {units}s lie above the stability line'
+        note += f'; {unstable:,} of {len(rates):,} {per}s lie above the stability line'
     note += (
         f'. Over {plan.updates:,} updates the rates sum to '
         f'{_plain(updates * rates.sum())}, their squares to '
@@ -116,16 +100,6 @@ def consequence_panels(
         verticals=_divergence(epochs, losses, top),
     )
     return [_with_line(rate, epochs, limit), loss]
-
-
-def _falls_after(batches):
-    """Return after how many updates of an epoch the curvature falls: 1 if they are few.
-
-    Else as many as divide an epoch, in at least `STEPS` parts.
-    """
-    if batches <= MANY:
-        return 1
-    return next(n for n in range(batches // STEPS, 0, -1) if batches % n == 0)
 
 
 def _plain(number):

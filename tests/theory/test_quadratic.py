@@ -18,7 +18,6 @@ from d2l_ext.theory import (
     CURVATURES,
     _moments,
     consequence_panels,
-    consequences,
     expected_loss,
     falling,
     noise_floor,
@@ -345,27 +344,6 @@ def test_a_larger_batch_has_less_noise_and_fewer_updates():
     assert 'Over 960 updates' in large.note
     floors = [panel.lines['noise floor'][1] for panel in (small, large)]
     np.testing.assert_allclose(floors[0], 16 * floors[1])
-
-
-@pytest.mark.parametrize('momentum', [0, 0.9])
-@pytest.mark.parametrize('sharpness', [0.5, 20])
-def test_curvature_that_falls_in_steps_ends_where_it_falls_with_each(
-    momentum, sharpness, monkeypatch
-):
-    """As `expected_loss`, which takes every one of half a million updates, has it."""
-    monkeypatch.setattr(consequences, '_drawable', lambda x, y: (x, y))
-    asked = {'momentum': momentum, 'sharpness': sharpness, 'batch_size': 256}
-    schedule = CosineScheduler(90, 0.1)
-    steps = consequence_panels(schedule, 90, batches_per_epoch=5004, **asked)
-    monkeypatch.setattr(consequences, 'MANY', math.inf)
-    each = consequence_panels(schedule, 90, batches_per_epoch=5004, **asked)
-    for panel, exact in zip(steps, each):
-        assert panel.note == exact.note
-    (_, y), (_, y_exact) = (p[1].lines['expected loss'] for p in (steps, each))
-    assert y[-1] == pytest.approx(y_exact[-1], rel=1e-5)
-    assert y[-1] != y_exact[-1]  # it did go in steps
-    np.testing.assert_allclose(y[:36], y_exact[: 36 * 139 : 139], rtol=0.5)
-    np.testing.assert_allclose(y[36:], y_exact[36 * 139 :: 139], rtol=0.02)
 
 
 @pytest.mark.parametrize('sharpness', [1, 5])
