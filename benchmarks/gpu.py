@@ -62,32 +62,20 @@ def bfloat16(ways, batches, epochs):
         return ours(ways, batches, epochs)
 
 
-def many(replicas, ways, batches, epochs):
+def many(ways, batches, epochs, replicas):
     """Train many nets at once."""
     return finished(ways.many_run(batches, epochs, replicas), epochs)
 
 
-def plain(make, ways, batches, epochs):
-    """Train the net that `make(ways)` returns in PyTorch's manner."""
-    net, seconds = make(ways), []
+def plain(ways, batches, epochs, make, **settings):
+    """Train in PyTorch's manner, update by update."""
+    net, seconds = getattr(ways, make)(**settings), []
     for _ in range(epochs):
         start = time.perf_counter()
         # ends with the reading of its sums, which waits for the device
         ways.plain_run(batches, lambda: net, 1)
         seconds.append(time.perf_counter() - start)
     return {'seconds': seconds, 'runs': 1}
-
-
-def contiguous(ways):
-    return ways.contiguous()
-
-
-def channels_last(ways):
-    return ways.channels_last()
-
-
-def compiled(mode, ways):
-    return ways.compiled(mode)
 
 
 def finished(histories, epochs):
@@ -102,21 +90,22 @@ def finished(histories, epochs):
     }
 
 
+GRAPHS = 'reduce-overhead'  # so torch.compile calls its own CUDA graphs
 ROWS = {
     'CUDA graph': Row(ours, 6, 30),
-    'eager': Row(partial(plain, contiguous), 6, 20),
+    'eager': Row(partial(plain, make='contiguous'), 6, 20),
     'CUDA graph, 40 epochs': Row(ours, 40, 30),
-    '1 replica': Row(partial(many, 1), 4, 20),
-    '8 replicas': Row(partial(many, 8), 4, 20),
-    '30 replicas': Row(partial(many, 30), 4, 30),
-    'torch.compile': Row(partial(plain, partial(compiled, None)), 6, 60),
-    'MXNet': Row(ours, 6, 40, 'mxnet'),
-    **{f'CPU, PyTorch, {n} threads': Row(ours, 4, 40, threads=n) for n in CORES},
+    '1 replica': Row(partial(many, replicas=1), 4, 20),
+    '8 replicas': Row(partial(many, replicas=8), 4, 20),
+    '30 replicas': Row(partial(many, replicas=30), 4, 30),
+    'torch.compile': Row(partial(plain, make='compiled'), 6, 60),
+    'MXNet': Row(ours, 6, 30, 'mxnet'),
+    **{f'CPU, PyTorch, threads {n}': Row(ours, 4, 40, threads=n) for n in CORES},
     'CPU, MXNet': Row(ours, 4, 40, 'mxnet', threads=1),
     'CUDA graph, bfloat16': Row(bfloat16, 6, 20),
-    'eager, channels_last': Row(partial(plain, channels_last), 6, 20),
-    'torch.compile, CUDA graphs': Row(
-        partial(plain, partial(compiled, 'reduce-overhead')), 6, 60
+    'eager, channels_last': Row(partial(plain, make='channels_last'), 6, 20),
+    'torch.compile, its graphs': Row(
+        partial(plain, make='compiled', mode=GRAPHS), 6, 60
     ),
     # has the machine become slower meanwhile?
     'CUDA graph, again': Row(ours, 6, 20),
@@ -145,7 +134,7 @@ def figures(row, data):
         return found | {'on': ways.on(), 'peak_megabytes': ways.peak_megabytes()}
     except Exception as error:  # noqa: BLE001 - the other rows are measured
         # a path of this machine says nothing to whoever reads the table
-        text = re.sub(r'(?:/[\w.+-]+)+/', '', ' '.join(str(error).split()))
+        text = re.sub(r'(?<![\w:/])(?:/[\w.+-]+)+/', '', ' '.join(str(error).split()))
         return {'failed': f'{type(error).__name__}: {text[:300]}'}
 
 
@@ -208,6 +197,7 @@ def run(
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         report = json.loads(Path(f'{path}.json').read_text('utf-8'))
+    tell(f'to be found in {path}.md and .json')
     for name, row in rows.items():
         late = time.monotonic() - start + row.estimate > 60 * minutes
         if name in report['rows'] or late:
@@ -221,7 +211,6 @@ def run(
         tell(line(name, found))
         write_whole(f'{path}.json', json.dumps(report, indent=2) + '\n')
         write_whole(f'{path}.md', f'```\n{table(report, rows)}\n```\n')
-    tell(f'saved as {path}.md and .json')
     return table(report, rows)
 
 
@@ -238,19 +227,20 @@ median / runs; MiB: the most that tensors took on the GPU, all images among them
 def table(report, rows):
     """Return the rows of a report as text, and which are missing."""
     subset, batch_size, images = report['data']
-    counts = '{:,} and {:,} images'
+    counts = 'an epoch trains on {:,} and tests on {:,} images'
     if [*images] != [*SIZES[subset]]:
         counts += ', the {:,} and {:,} of this set repeated or cut'
     lines = [
-        f'{report["date"]}: LeNet on Fashion-MNIST ({subset}), batch size {batch_size}, '
-        + counts.format(*images, *SIZES[subset]),
+        f'{report["date"]}: LeNet on Fashion-MNIST ({subset}), batch size {batch_size}',
+        counts.format(*images, *SIZES[subset]),
         f'{report["place"]}, code {report["code"]}\n',
         HEAD,
         *(line(name, report['rows'][name]) for name in rows if name in report['rows']),
         LEGEND,
     ]
-    missing = [name for name in rows if name not in report['rows']]
-    return '\n'.join([*lines, f'not measured: {"; ".join(missing) or "none"}'])
+    if missing := [name for name in rows if name not in report['rows']]:
+        lines.append(f'not measured, the same command does: {"; ".join(missing)}')
+    return '\n'.join(lines)
 
 
 def line(name, found):
@@ -281,6 +271,6 @@ def main(arguments=None):
     try:
         print(run(given.save, minutes=given.minutes, subset=given.subset))
     except (ImportError, NoGPU) as error:
-        tell(str(error))
+        tell(f'nothing is measured: {error}')
         return 2
     return 0

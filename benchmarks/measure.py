@@ -34,6 +34,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import timeit
 from functools import partial
@@ -79,13 +80,23 @@ def processes(n, package=None, **environment):
 
 
 def settle(environment, start_method, package):
-    """Set the variables of a new process, its package, and how it makes others."""
+    """Set the variables of a new process, its package, and how it makes others.
+
+    It ends with the process that asked for it, however that ends.
+    """
+    threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.update(environment)
     multiprocessing.set_start_method(start_method, force=True)
     if package:
         for name in [name for name in sys.modules if name.startswith('d2l_ext')]:
             del sys.modules[name]  # this module has imported ours
         sys.path.insert(0, package)
+
+
+def end_with_parent():
+    """Wait for the parent's end; what is left of a killed run disturbs the next."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def framework(name):

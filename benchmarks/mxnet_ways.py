@@ -84,7 +84,7 @@ def on():
     """Return the device, the kernels that suit the net there, and the threads."""
     device = d2l.try_gpu()
     threads = os.environ.get('OMP_NUM_THREADS', '1')
-    return f'{device}, {fastest(d2l.lenet(), device)}, {threads} threads'
+    return f'{device}, {fastest(d2l.lenet(), device)}, threads {threads}'
 
 
 def peak_megabytes():

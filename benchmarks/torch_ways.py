@@ -142,7 +142,7 @@ def on():
     if GPU:
         return str(DEVICE)
     kernels = torch.backends.cpu.get_cpu_capability()
-    return f'{DEVICE}, {kernels}, {torch.get_num_threads()} threads'
+    return f'{DEVICE}, {kernels}, threads {torch.get_num_threads()}'
 
 
 def peak_megabytes():
