@@ -133,8 +133,9 @@ def figures(row, data):
         found = row.train(ways, batches, row.epochs)
         return found | {'on': ways.on(), 'peak_megabytes': ways.peak_megabytes()}
     except Exception as error:  # noqa: BLE001 - the other rows are measured
+        text = ' '.join(str(error).partition('\n\n')[0].split())
         # a path of this machine says nothing to whoever reads the table
-        text = re.sub(r'(?<![\w:/])(?:/[\w.+-]+)+/', '', ' '.join(str(error).split()))
+        text = re.sub(r'(?<![\w:/])(?:/[\w.+-]+)+/', '', text)
         return {'failed': f'{type(error).__name__}: {text[:300]}'}
 
 
