@@ -139,7 +139,7 @@ def gemm_gflops(n=2048, repeats=9):
 
 def on():
     """Return the device, and of a CPU the instructions and threads that are used."""
-    if GPU:
+    if DEVICE.type == 'cuda':
         return str(DEVICE)
     kernels = torch.backends.cpu.get_cpu_capability()
     return f'{DEVICE}, {kernels}, threads {torch.get_num_threads()}'

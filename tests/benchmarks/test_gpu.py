@@ -145,13 +145,25 @@ def test_says_that_there_is_no_gpu(tmp_path, in_this_process, capsys):
     assert not [*tmp_path.iterdir()]
 
 
-def test_says_why_mxnet_cannot_drive_a_gpu(monkeypatch):
-    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+def test_a_gpu_is_named_and_why_mxnet_cannot_drive_it(
+    tmp_path, in_this_process, monkeypatch
+):
+    import benchmarks.torch_ways
+
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
     monkeypatch.setattr(cuda11, 'capabilities', lambda: ((9, 0),))
-    assert gpu.figures(gpu.ROWS['MXNet'], ()) == {
-        'failed': 'RuntimeError: MXNet 1.9.1 cannot drive it: the GPU has compute '
-        'capability 9.0, MXNet knows 5.0 to 8.9'
-    }
+    monkeypatch.setattr(benchmarks.torch_ways, 'GPU', 'NVIDIA H200')
+    few = FEW | {'device': 'cuda'}
+    rows = {name: gpu.ROWS[name] for name in ('CUDA graph', 'MXNet')}
+    gpu.run(tmp_path / 'gpu', rows=rows, **few)
+    report, path = saved(tmp_path)
+    assert f'{report["date"]}-nvidia-h200-' in path.name
+    assert report['rows']['MXNet']['failed'].endswith(
+        'MXNet 1.9.1 cannot drive it: the GPU has compute capability 9.0, MXNet knows '
+        '5.0 to 8.9'
+    )
+    # the device is the CPU still
+    assert 'its wheel here is that for CPUs' in report['rows']['CUDA graph']['failed']
 
 
 def test_a_failure_is_said_without_the_paths_of_this_machine(in_this_process):
