@@ -78,6 +78,7 @@ def test_a_call_goes_on_where_the_last_was_killed(tmp_path):
     assert figures['on'].endswith('threads 1')
 
 
+@pytest.mark.slow
 def test_every_way_is_trained(tmp_path, in_this_process):
     names = ['eager', 'eager, channels_last', '8 replicas']
     names += ['CUDA graph, 40 epochs', 'CUDA graph, bfloat16']
@@ -168,7 +169,7 @@ def test_a_gpu_is_named_and_why_mxnet_cannot_drive_it(
 
 def test_a_failure_is_said_without_the_paths_of_this_machine(in_this_process):
     def fails(ways, batches, epochs):
-        raise OSError('no /home/me/lib-1/libx.so,\n see https://a.org/b/c\n\nand so on')
+        raise OSError('no /usr/lib-1/libx.so,\n see https://a.org/b/c\n\nand so on')
 
     assert gpu.figures(gpu.Row(fails, 4, 1), ('mini', 64, (64, 64))) == {
         'failed': 'OSError: no libx.so, see https://a.org/b/c'
