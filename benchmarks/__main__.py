@@ -1,8 +1,11 @@
-"""The command: python -m benchmarks (`benchmarks.measure` says what it takes)."""
+"""The command: python -m benchmarks (`benchmarks.measure` says what it takes).
+
+With --gpu it is `benchmarks.gpu`.
+"""
 
 import sys
 
-from benchmarks.measure import main
+from benchmarks import gpu, measure
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit((gpu if '--gpu' in sys.argv[1:] else measure).main())

@@ -12,6 +12,7 @@ torch.compile; `profile`, where MXNet spends its time; `sweep`, what many runs c
 Without `--parts` it is all of them. A framework that is missing is left out.
 With `--save benchmarks/cpu` the table goes to benchmarks/cpu.md and its figures, every
 repeat by itself, to benchmarks/cpu.json. Nothing else should run meanwhile.
+`python -m benchmarks --gpu` measures a GPU: see `benchmarks.gpu`.
 """
 
 import argparse
@@ -33,6 +34,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import timeit
 from functools import partial
@@ -78,13 +80,23 @@ def processes(n, package=None, **environment):
 
 
 def settle(environment, start_method, package):
-    """Set the variables of a new process, its package, and how it makes others."""
+    """Set the variables of a new process, its package, and how it makes others.
+
+    It ends with the process that asked for it, however that ends.
+    """
+    threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ.update(environment)
     multiprocessing.set_start_method(start_method, force=True)
     if package:
         for name in [name for name in sys.modules if name.startswith('d2l_ext')]:
             del sys.modules[name]  # this module has imported ours
         sys.path.insert(0, package)
+
+
+def end_with_parent():
+    """Wait for the parent's end; what is left of a killed run disturbs the next."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def framework(name):
@@ -238,6 +250,12 @@ def unpack(commit, folder):
         files.extractall(folder, filter='data')
 
 
+def place(frameworks):
+    """Return the machine and the versions in words."""
+    machine = f'{platform.machine()}, {os.cpu_count()} CPU cores'
+    return ', '.join([machine, f'Python {platform.python_version()}', *frameworks])
+
+
 def tell(line):
     """Say how far it has come."""
     print(line, file=sys.stderr, flush=True)
@@ -258,8 +276,7 @@ def measure(parts, subset, num_epochs, repeats, threads, batch_size, against):
             'batch_size': batch_size,
             'num_epochs': num_epochs,
             'repeats': repeats,
-            'place': f'{platform.machine()}, {os.cpu_count()} CPU cores, '
-            + ', '.join([f'Python {platform.python_version()}', *places.values()]),
+            'place': place(places.values()),
             'images': [len(part) for part in load_fashion_mnist(subset)[1::2]],
         }
         if 'compile' in parts and 'torch' in one:
@@ -317,7 +334,9 @@ def found_subset():
 
 def main(arguments=None):
     """Run the command line given in this module's docstring."""
-    parser = argparse.ArgumentParser(prog='python -m benchmarks')
+    parser = argparse.ArgumentParser(
+        prog='python -m benchmarks', epilog='of a GPU: see --gpu --help'
+    )
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=PARTS)
     parser.add_argument('--subset', choices=('mini', 'full'), help='full if found here')
     parser.add_argument('--epochs', type=int, default=1)

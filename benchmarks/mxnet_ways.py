@@ -9,6 +9,7 @@ from d2l_ext import mxnet as d2l
 from d2l_ext.data import load_fashion_mnist
 from d2l_ext.mxnet import gluon, mx
 from d2l_ext.schedulers import ConstantScheduler
+from d2l_ext.training._mxnet_wide import fastest
 
 LR, BATCH_SIZE, CALLS = 0.5, 256, 10_000
 PLACE = f'MXNet {mx.__version__} on {d2l.try_gpu()}'
@@ -26,19 +27,25 @@ SCHEDULERS = {
 @mx.util.use_np
 def contestants(subset, batch_size):
     """Return {name: function that trains for num_epochs}."""
-    data = d2l.load_data_fashion_mnist(batch_size, subset)
+    batches = data(subset, batch_size)
     return {
-        'd2l_ext.mxnet': partial(our_run, data),
+        'd2l_ext.mxnet': partial(our_run, batches),
         'book, 4 workers': partial(book_run, book_data(subset, batch_size, 4)),
         'book, no workers': partial(book_run, book_data(subset, batch_size, 0)),
     }
 
 
 @mx.util.use_np
+def data(subset, batch_size):
+    """Return the minibatches of training and of testing."""
+    return d2l.load_data_fashion_mnist(batch_size, subset)
+
+
+@mx.util.use_np
 def our_run(data, num_epochs):
-    """Train as this package does."""
+    """Train as this package does, and return the history."""
     net, trainer, loss = made()
-    d2l.train(
+    return d2l.train(
         net, *data, num_epochs, loss, trainer, d2l.try_gpu(), ConstantScheduler(LR),
         progress=False,
     )  # fmt: skip
@@ -70,6 +77,18 @@ def profile():
     mx.profiler.set_state('stop')
     operators = json.loads(mx.profiler.dumps(format='json'))['Time']['operator']
     return {name: [row['Count'], row['Total']] for name, row in operators.items()}
+
+
+@mx.util.use_np
+def on():
+    """Return the device, the kernels that suit the net there, and the threads."""
+    device = d2l.try_gpu()
+    threads = os.environ.get('OMP_NUM_THREADS', '1')
+    return f'{device}, {fastest(d2l.lenet(), device)}, threads {threads}'
+
+
+def peak_megabytes():
+    """Return None: MXNet does not keep the most memory that its arrays took."""
 
 
 def made():

@@ -56,20 +56,20 @@ def data(subset, batch_size):
 
 
 def our_run(data, num_epochs):
-    """Train as this package does."""
+    """Train as this package does, and return the history."""
     net = d2l.lenet()
     trainer = torch.optim.SGD(net.parameters(), LR)
-    d2l.train(
+    return d2l.train(
         net, *data, num_epochs, nn.CrossEntropyLoss(), trainer, DEVICE,
         ConstantScheduler(LR), progress=False,
     )  # fmt: skip
 
 
-def many_run(data, num_epochs):
-    """Train many nets at once."""
-    schedulers, seeds = [ConstantScheduler(LR)], range(MANY)
+def many_run(data, num_epochs, replicas=MANY):
+    """Train many nets at once, and return their histories."""
+    schedulers, seeds = [ConstantScheduler(LR)], range(replicas)
     loss = nn.CrossEntropyLoss()
-    d2l.train_many(
+    return d2l.train_many(
         d2l.lenet(), *data, num_epochs, loss, DEVICE, schedulers, seeds=seeds
     )
 
@@ -105,9 +105,9 @@ def channels_last():
 
 
 @functools.cache
-def compiled():
+def compiled(mode=None):
     """Return one compiled net for all repeats: `seconds_to_compile` readies it."""
-    return torch.compile(channels_last(), dynamic=False)
+    return torch.compile(channels_last(), dynamic=False, mode=mode)
 
 
 def seconds_to_compile(subset):
@@ -135,6 +135,14 @@ def gemm_gflops(n=2048, repeats=9):
         (A @ B)[0, 0].item()
         seconds.append(time.perf_counter() - start)
     return 2e-9 * n**3 / min(seconds)
+
+
+def on():
+    """Return the device, and of a CPU the instructions and threads that are used."""
+    if DEVICE.type == 'cuda':
+        return str(DEVICE)
+    kernels = torch.backends.cpu.get_cpu_capability()
+    return f'{DEVICE}, {kernels}, threads {torch.get_num_threads()}'
 
 
 def peak_megabytes():
