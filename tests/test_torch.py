@@ -287,6 +287,18 @@ def test_autocast_casts_the_weights_of_every_update():
     assert history.train_loss == pytest.approx(single.train_loss, abs=0.05)
 
 
+def test_autocast_evaluates_the_weights_of_now():
+    """As a CUDA graph changes them, which runs no Python that could say so."""
+    net, (_, test_iter) = d2l.lenet(), small()
+    with torch.autocast('cpu', torch.bfloat16):
+        d2l.evaluate_accuracy(net, test_iter, 'cpu')
+        with torch.no_grad():
+            net[-1].weight.zero_()
+            net[-1].bias.copy_(torch.arange(10.0))
+        nines = float((test_iter.y == 9).float().mean())
+        assert d2l.evaluate_accuracy(net, test_iter, 'cpu') == pytest.approx(nines)
+
+
 def test_a_run_that_diverges_ends_there():
     history = fit(ConstantScheduler(1000), 5)
     assert history.status == 'diverged'

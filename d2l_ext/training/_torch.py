@@ -126,6 +126,8 @@ def evaluate_accuracy(net, data_iter, device) -> float:
 
     It is evaluated as a net that does not learn: without dropout.
     """
+    # weights that an earlier evaluation has cast to another type are not these
+    torch.clear_autocast_cache()
     hits, count = torch.zeros((), device=device, dtype=torch.int64), 0
     with _evaluating(net), torch.no_grad():
         for X, y in data_iter:
