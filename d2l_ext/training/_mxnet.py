@@ -1,7 +1,4 @@
-"""How MXNet does what the training loop asks for.
-
-Imported once `d2l_ext.mxnet` has made MXNet importable.
-"""
+"""How MXNet, made importable by `d2l_ext.mxnet`, does what the training loop asks."""
 
 import contextlib
 import os
@@ -13,7 +10,7 @@ from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import learner
 from d2l_ext.training._bad_data import at_least_one, check_labels, first_of
 from d2l_ext.training._mxnet_trainer import Observed, flat, forget, recall
-from d2l_ext.training._mxnet_wide import PLAIN, fastest, hits, measured, with_kernels
+from d2l_ext.training._mxnet_wide import fastest, hits, measured, with_kernels
 from d2l_ext.training.learner import xavier
 
 
@@ -136,9 +133,8 @@ class Learner(learner.Learner):
 
     def environment(self):
         said = {'mxnet': mx.__version__, 'device': str(self.device)}
-        if self.kernels != PLAIN:  # as were all before there were others
-            said['kernels'] = self.kernels
-        return said | {'omp_num_threads': os.environ.get('OMP_NUM_THREADS', '1')}
+        threads = os.environ.get('OMP_NUM_THREADS', '1')
+        return said | {'kernels': self.kernels, 'omp_num_threads': threads}
 
 
 def evaluate_accuracy(net, data_iter, device) -> float:

@@ -64,8 +64,9 @@ class Wide(HybridBlock):
     """A sequence of layers whose convolutions have a multiple of `width` channels.
 
     The channels that a net has not end in its next convolution, whose weights for them
-    are zero as well; where there is none, a convolution keeps its own. A convolution's activation comes after a max-pooling that follows it, where a
-    quarter of the numbers is left: the larger of two is also the more activated.
+    are zero as well; where there is none, a convolution keeps its own. Its activation
+    comes after a max-pooling that follows it, where a quarter of the numbers is left:
+    the larger of two is also the more activated.
     """
 
     def __init__(self, net: nn.HybridSequential, width: int):
