@@ -66,6 +66,9 @@ def _parser():
     recording = command(_record, 'run what is not on disk yet')
     recording.add_argument('--seeds', type=int, default=5, help='0, 1, ... (default 5)')
     recording.add_argument('--dask', metavar='ADDRESS', help='workers of this cluster')
+    recording.add_argument(
+        '--kernels', help="MXNet's, as 'plain'; the fastest where nothing is said"
+    )
     verifying = command(_verify, 'run a random sample again and compare')
     verifying.add_argument('--sample', type=int, default=3, help='runs (default 3)')
     verifying.add_argument('--epochs', type=int, help='compare only the first ones')
@@ -106,6 +109,7 @@ def _record(options):
         options.jobs,
         options.backend,
         options.dask,
+        options.kernels,
     )
     if left:
         print(f'left to another recorder: {left}')

@@ -32,10 +32,12 @@ def record(
     jobs: int = 1,
     backend: str = 'mxnet',
     dask: str | None = None,
+    kernels: str | None = None,
 ) -> int:
     """Run the recipes `names` with each of `seeds`, where that is not on disk yet.
 
-    `jobs` processes at once, or those of the Dask cluster at the address `dask`. Prints
+    `jobs` processes at once, or those of the Dask cluster at the address `dask`, with
+    MXNet's fastest kernels or the `kernels` of recordings to be paired with. Prints
     what is done and how long the rest may take. Returns the number of runs that another
     recorder is still at.
 
@@ -63,7 +65,8 @@ def record(
                 if free:
                     yield [(name, seed, recipes[name]) for name, seed in free]
 
-        for batch, histories in compute(claimed(), jobs, backend, dask):
+        which = dict.fromkeys(missing, kernels) if kernels else None
+        for batch, histories in compute(claimed(), jobs, backend, dask, which):
             for (name, seed, _), history in zip(batch, histories):
                 _save(history, name, seed, backend)
                 claims.drop(name, seed, backend)
