@@ -9,14 +9,14 @@ from mxnet import gluon
 
 
 @mx.util.use_np
-def watch(recipe, seed, look):
+def watch(recipe, seed, look, kernels=None):
     """Train as `recipe` says and return the last `History`.
 
     `look(history, net)` is called after every update and at the end; the run ends where
     it returns True.
     """
     net = d2l.NETS[recipe.net]()
-    for history in d2l.run_steps(recipe, seed, net=net):
+    for history in d2l.run_steps(recipe, seed, net=net, kernels=kernels):
         if look(history, net):
             break
     return history

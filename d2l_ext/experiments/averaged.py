@@ -1,6 +1,6 @@
 """Stochastic weight averaging: runs, and the mean of the weights that they visit.
 
-    python -m d2l_ext.experiments.averaged [--seeds 5]
+    python -m d2l_ext.experiments.averaged [--seeds 5] [--kernels plain]
 
 A run that is on disk is not run again. Loading needs no framework.
 """
@@ -82,26 +82,32 @@ def load(name: str) -> list[tuple[History, History]]:
     ]
 
 
-def record(name: str, seed: int) -> None:
+def record(name: str, seed: int, kernels: str | None = None) -> None:
     """Run the recipe `name` with `seed`, unless that is on disk, and write both.
 
-    Raises ValueError if there is no such recipe.
+    `kernels` as for `train_averaged`. Raises ValueError if there is no such recipe.
     """
     recipe, every = _find(name)
     folders = _folders(name)
     if seed not in store.seeds_in(folders[1]):
         burn_in = BURN_IN * recipe.num_epochs // 30
-        for folder, run in zip(folders, train_averaged(recipe, every, seed, burn_in)):
+        runs = train_averaged(recipe, every, seed, burn_in, kernels)
+        for folder, run in zip(folders, runs):
             store.write(folder, seed, run.to_json())
 
 
 def train_averaged(
-    recipe: Recipe, every: int, seed: int, burn_in: int = BURN_IN
+    recipe: Recipe,
+    every: int,
+    seed: int,
+    burn_in: int = BURN_IN,
+    kernels: str | None = None,
 ) -> tuple[History, History]:
     """Train as `recipe` says; return the history, and that of the mean of the weights.
 
     The weights after epochs burn_in + every, burn_in + 2 every, ... count. LeNet has
-    no batch normalisation, whose statistics would have to be taken anew.
+    no batch normalisation, whose statistics would have to be taken anew. `kernels` as
+    for `Backend.run`.
 
     Raises ValueError if `every` is no whole number >= 1.
 
@@ -124,7 +130,7 @@ def train_averaged(
         ):
             curve.append(value)
 
-    history = watch(recipe, seed, look)
+    history = watch(recipe, seed, look, kernels)
     history.recipe |= store.identity(recipe, seed)
     mean.recipe = history.recipe | {'mean_of_every': every, 'burn_in': burn_in}
     mean.status, mean.environment = history.status, copy.copy(history.environment)
@@ -146,9 +152,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line given in this module's docstring."""
     parser = argparse.ArgumentParser(prog='python -m d2l_ext.experiments.averaged')
     parser.add_argument('--seeds', type=int, default=5)
-    for seed in range(parser.parse_args(arguments).seeds):
+    parser.add_argument(
+        '--kernels', help='as for `python -m d2l_ext.experiments record`'
+    )
+    given = parser.parse_args(arguments)
+    for seed in range(given.seeds):
         for name in RECIPES | OTHERS:
-            record(name, seed)
+            record(name, seed, given.kernels)
             history, mean = load(name)[seed]
             print(f'{name}-{seed}: {history}; mean: test acc {mean.test_acc[-1]:.3f}')
 
