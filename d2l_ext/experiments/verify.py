@@ -28,9 +28,9 @@ def verify(
 ) -> list[tuple[str, int]]:
     """Run a random `sample` of what is recorded again; return (name, seed) of failures.
 
-    The first `num_epochs` epochs are compared, or all: bit for bit in the environment
-    of the recording and with its kernels, in another one within the band of its seeds (see `in_band`).
-    Prints a line for each run. `seed` draws the sample.
+    The first `num_epochs` epochs are compared, or all, with the kernels of the
+    recording: bit for bit in its environment, in another one within the band of its
+    seeds (see `in_band`). Prints a line for each run. `seed` draws the sample.
 
     Raises ValueError if there is nothing to verify, or no such recipe or backend.
     """

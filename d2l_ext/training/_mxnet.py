@@ -75,6 +75,7 @@ class Learner(learner.Learner):
             if name.endswith('weight'):
                 parameter.set_data(np.array(xavier(parameter.shape, rng)))
         forget(self.trainer)
+        self.net.hybridize(static_alloc=True, static_shape=True)
         self.fast = with_kernels(self.net, self.kernels)
         self.measured = measured(self.fast, self.loss)
         self.sums = np.zeros(2, ctx=self.device)

@@ -158,8 +158,8 @@ class Backend:
     ) -> History:
         """Train as `recipe` says and return the `History`.
 
-        `kernels` as for `train_steps`. Raises ValueError for a recipe of the book's printed objects in PyTorch: those
-        are MXNet's.
+        `kernels` as for `train_steps`. Raises ValueError for a recipe of the book's
+        printed objects in PyTorch: those are MXNet's.
         """
         return watched(partial(self.run_steps, recipe, seed, kernels=kernels), progress)
 

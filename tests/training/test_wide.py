@@ -195,6 +195,7 @@ def test_a_loss_of_the_readers_own_sees_every_minibatch():
         net, train_iter, test_iter, 1, loss, d2l.sgd(net, 0.1), mx.cpu(), progress=False
     )
     assert seen == [(1000, 10)] * 6
+    assert net._active  # it is compiled all the same
 
 
 @pytest.mark.parametrize(
