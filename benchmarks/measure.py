@@ -6,10 +6,10 @@
 
 The parts: `epochs`, seconds per epoch of our training loops and of others, with one
 thread and with one per core where `--threads` says nothing else, and of our loop as it
-was at another commit; `compile`, the same of
-torch.compile; `profile`, where MXNet spends its time; `sweep`, what many runs cost;
-`calls`, microseconds per call of our schedulers and of the frameworks'; `imports`.
-Without `--parts` it is all of them. A framework that is missing is left out.
+was at another commit; `compile`, the same of torch.compile; `profile`, where MXNet
+spends its time; `sweep`, what many runs cost; `calls`, microseconds per call of our
+schedulers and of the frameworks'; `imports`. Without `--parts` it is all of them. A
+framework that is missing is left out.
 With `--save benchmarks/cpu` the table goes to benchmarks/cpu.md and its figures, every
 repeat by itself, to benchmarks/cpu.json. Nothing else should run meanwhile.
 `python -m benchmarks --gpu` measures a GPU: see `benchmarks.gpu`.

@@ -46,7 +46,7 @@ def verify(
     failed = []
     runs = {
         name: dict(zip(store.seeds(name, backend), store.load(name, backend)))
-        for name, _ in chosen
+        for name in {name for name, _ in chosen}
     }
     kernels = {
         (name, s): _environment(runs[name][s]).get('kernels') for name, s in chosen

@@ -9,8 +9,9 @@ from mxnet import autograd, np
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import learner
 from d2l_ext.training._bad_data import at_least_one, check_labels, first_of
+from d2l_ext.training._mxnet_step import hits, measured
 from d2l_ext.training._mxnet_trainer import Observed, flat, forget, recall
-from d2l_ext.training._mxnet_wide import fastest, hits, measured, with_kernels
+from d2l_ext.training._mxnet_wide import fastest, with_kernels
 from d2l_ext.training.learner import xavier
 
 

@@ -5,7 +5,6 @@ through a larger matrix elsewhere; LeNet's have 1, 6 and 16. Channels whose weig
 zero fill them up. They change nothing, since no parameter belongs to them.
 """
 
-import mxnet as mx
 import numpy
 from mxnet.gluon import HybridBlock, nn
 
@@ -20,9 +19,10 @@ def fastest(net, device) -> str:
     """Return the kernels that suit a net here: '16 wide', '8 wide' or 'plain'."""
     if device.device_type != 'cpu' or not _has_convolutions(net):
         return PLAIN
-    if _instructions() & AVX512:
+    instructions = _instructions()
+    if instructions & AVX512:
         return '16 wide'
-    return '8 wide' if _instructions() & AVX2 else PLAIN
+    return '8 wide' if instructions & AVX2 else PLAIN
 
 
 def with_kernels(net, kernels: str):
@@ -40,24 +40,6 @@ def with_kernels(net, kernels: str):
     block = Wide(net, int(width))
     block.hybridize(static_alloc=True, static_shape=True)
     return block
-
-
-def measured(net, loss):
-    """Return a function of (X, y): losses, and their sum beside the hits.
-
-    It is one call of MXNet's where `net` and `loss` are known to be of one piece.
-    """
-    if not _in_one_piece(net, loss):
-        return lambda X, y: _measure(mx, net, loss, X, y)
-    block = Measured(net, loss)
-    block.hybridize(static_alloc=True, static_shape=True)
-    return block
-
-
-def hits(y_hat, y):
-    """Return how many of the labels `y` are where `y_hat` is largest."""
-    right = y_hat.argmax(axis=1).astype('int32') == y.astype('int32')
-    return right.astype('float32').sum()
 
 
 class Wide(HybridBlock):
@@ -101,35 +83,12 @@ def _convolved(F, X, layer, extra, more):
     return F.npx.convolution(X, weight, bias, **settings)
 
 
-class Measured(HybridBlock):
-    """A net and its loss: what an update needs of a minibatch, in one call."""
-
-    def __init__(self, net, loss):
-        super().__init__()
-        # as a block within, the reader's own loss would be hybridized with it
-        self.net, self.loss = net, loss.forward
-
-    def hybrid_forward(self, F, X, y):
-        return _measure(F, self.net, self.loss, X, y)
-
-
-def _measure(F, net, loss, X, y):
-    y_hat = net(X)
-    l = loss(y_hat, y)
-    return l, F.np.stack([l.sum(), hits(y_hat, y)])
-
-
-def _in_one_piece(net, loss):
-    """Tell whether MXNet can trace them: layers in a row, a loss of its own."""
-    known = type(net) is Wide or _in_a_row(net)
-    return known and type(loss).__module__ == 'mxnet.gluon.loss'
-
-
 def _has_convolutions(net):
-    return _in_a_row(net) and any(map(_can_be_wide, net))
+    return in_a_row(net) and any(map(_can_be_wide, net))
 
 
-def _in_a_row(net):
+def in_a_row(net) -> bool:
+    """Tell whether a net is layers one after the other, and nobody listens to it."""
     return type(net) is nn.HybridSequential and _unheard(net)
 
 

@@ -234,7 +234,10 @@ def executed(library):
 
 def bare(package):
     """Put a package there without its own `__init__`, and return its folder."""
-    (folder,) = importlib.util.find_spec(package).submodule_search_locations
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        pytest.skip(f'could not import {package!r}', allow_module_level=True)
+    (folder,) = spec.submodule_search_locations
     whole = types.ModuleType(package)
     whole.__path__ = [folder]
     # or it is not found when it is looked for again

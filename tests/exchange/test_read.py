@@ -6,6 +6,7 @@ import math
 import weakref
 
 import pytest
+from rates import close
 
 from d2l_ext.check import check
 from d2l_ext.exchange.code import code
@@ -41,10 +42,6 @@ def stepped(scheduler, n=N, group=0):
         scheduler.optimizer.step()
         scheduler.step()
     return rates
-
-
-def close(rates):
-    return pytest.approx(rates, rel=1e-9, abs=1e-15)
 
 
 def sequential(*parts, milestones):

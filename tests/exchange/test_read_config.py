@@ -4,6 +4,7 @@ import argparse
 import json
 
 import pytest
+from rates import close
 from test_code import bare
 
 from d2l_ext.check import check
@@ -19,10 +20,6 @@ from d2l_ext.schedulers import (
     SequentialScheduler,
     WarmupScheduler,
 )
-
-
-def close(rates):
-    return pytest.approx(rates, rel=1e-9, abs=1e-15)
 
 
 def optimizer(lr=0.5):

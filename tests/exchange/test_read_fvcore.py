@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from rates import close
 
 from d2l_ext.exchange._fvcore import Share
 from d2l_ext.exchange.code import code
@@ -23,10 +24,6 @@ N = 60
 
 def asked(scheduler, n=N):
     return [scheduler(t / n) for t in range(n)]
-
-
-def close(rates):
-    return pytest.approx(rates, rel=1e-9, abs=1e-15)
 
 
 def of(name, *args, **settings):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from rates import close
 
 from d2l_ext.exchange.read import schedule
 from d2l_ext.schedulers import PlateauScheduler
@@ -33,10 +34,6 @@ def called(scheduler, n=N, group=0):
 
 def shown(*states):
     return re.sub('0x[0-9a-f]+', '', repr(states))
-
-
-def close(rates):
-    return pytest.approx(rates, rel=1e-9, abs=1e-15)
 
 
 def linear(*args, **settings):

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from rates import close
 from test_code import gluoncv_utils
 
 pytest.importorskip('d2l_ext.mxnet', exc_type=ImportError)
@@ -37,10 +38,6 @@ CASES = {
     'Cosine held': lambda: mx.CosineScheduler(50, 0.5, 0.1, **HELD),
     'Cosine after one': lambda: mx.CosineScheduler(50, 0.5, 0.1, warmup_steps=1),
 }
-
-
-def close(rates):
-    return pytest.approx(rates, rel=1e-9, abs=1e-15)
 
 
 def asked(scheduler, n=N):

@@ -5,6 +5,7 @@ import math
 import weakref
 
 import pytest
+from rates import close
 
 from d2l_ext.exchange.code import code
 from d2l_ext.exchange.read import schedule
@@ -29,10 +30,6 @@ def stepped(scheduler, n=N):
         rates.append(float(scheduler()))
         scheduler.step()
     return rates
-
-
-def close(rates):
-    return pytest.approx(rates, rel=1e-9, abs=1e-15)
 
 
 def of(name, *args, **settings):

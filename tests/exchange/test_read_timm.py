@@ -1,6 +1,7 @@
 """timm's schedulers as plans."""
 
 import pytest
+from rates import close
 from test_code import bare
 
 from d2l_ext.exchange.code import code
@@ -31,10 +32,6 @@ def stepped(scheduler, n=N, group=0):
         scheduler.step_update(t)
         scheduler.step(t)
     return rates
-
-
-def close(rates):
-    return pytest.approx(rates, rel=1e-9, abs=1e-15)
 
 
 def of(name, *args, **settings):
