@@ -9,7 +9,6 @@ from d2l_ext import mxnet as d2l
 from d2l_ext.data import load_fashion_mnist
 from d2l_ext.mxnet import gluon, mx
 from d2l_ext.schedulers import ConstantScheduler
-from d2l_ext.training._mxnet_wide import fastest
 
 LR, BATCH_SIZE, CALLS = 0.5, 256, 10_000
 PLACE = f'MXNet {mx.__version__} on {d2l.try_gpu()}'
@@ -82,6 +81,9 @@ def profile():
 @mx.util.use_np
 def on():
     """Return the device, the kernels that suit the net there, and the threads."""
+    # not above: with `--against` this file measures older packages as well
+    from d2l_ext.training._mxnet_wide import fastest
+
     device = d2l.try_gpu()
     threads = os.environ.get('OMP_NUM_THREADS', '1')
     return f'{device}, {fastest(d2l.lenet(), device)}, threads {threads}'
