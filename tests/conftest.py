@@ -78,8 +78,9 @@ SLOW = {
 # Tests with a goal in seconds: of the processor where one program is measured, which a
 # busy machine hardly changes, of the clock where two talk to each other
 SPEED = {
+    'test_a_choice_that_changes_the_legend_is_quick_too',
     'test_a_kernel_that_trains_stays_free_to_answer',
-    'test_a_move_is_quick_and_small_and_leaves_the_background',
+    'test_a_move_is_quick_and_small_and_leaves_the_words',
     'test_a_move_stays_quick',
     'test_a_run_of_the_book_takes_milliseconds',
     'test_a_slider_is_answered_within_a_tenth_of_a_second',

@@ -52,7 +52,7 @@ def atlas_panels(
         )
     schedule = schedule_panel(recipe.plan)
     (line,) = schedule.lines.values()
-    # one label for all schedules: another one would draw the background anew
+    # one label for all schedules: another one would lay the picture out anew
     schedule = dataclasses.replace(schedule, lines={RECORDED: line})
     return [schedule, *recorded_panels({RECORDED: runs}, recipe.num_epochs, note)]
 

@@ -42,7 +42,7 @@ class Explorer:
     the kernel's pauses for the slider that was moved last, until a cell is run or
     `set()` or `refresh()` called. Numbers and sentences follow a drag ten times a
     second, the picture at once. Keep line labels the same at every value: a new label
-    draws the background anew. `columns`: how many panels stand side by side, as
+    lays the picture out anew. `columns`: how many panels stand side by side, as
     `figure` has it if None. A panel that carries its schedule (`schedule_panel`) is
     checked, and can be shown as code; with `train`, a backend's `run_steps` or another
     function of a `Recipe`, a seed and a `queue` that yields the growing `History`, it
@@ -208,7 +208,7 @@ class Explorer:
         with self._lock:
             before = self.values
             yield
-            shown = self.picture.background, self.picture.scales, self.picture.lines
+            shown = self.picture.words, self.picture.scales, self.picture.lines
             inputs = [widget for pair in self.widgets.values() for widget in pair]
             self._pace.delay(*shown, self.picture.status, *inputs, rest=PACE)
             with self._holding():

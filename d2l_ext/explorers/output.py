@@ -29,8 +29,7 @@ STYLE = f"""<div class="{SAVED}"><style>
 }}
 </style></div>"""
 # ipywidgets gives the handle of a slider no name, and a position for a value; the box
-# before it has both, its value a moment later than the handle moves. Its images have no
-# alt: the lines above are an image with a name, so what lies below them has none
+# before it has both, its value a moment later than the handle moves
 NAMES = (
     """<script>
 (() => {
@@ -49,10 +48,7 @@ NAMES = (
             for (const wait of [60, 200, 500]) setTimeout(name, wait, handle);
         }).observe(handle, {attributeFilter: ['aria-valuenow']});
     };
-    const all = () => {
-        document.querySelectorAll('.LIVE .noUi-handle').forEach(name);
-        for (const image of document.querySelectorAll('.LIVE img')) image.alt = image.alt || '';
-    };
+    const all = () => document.querySelectorAll('.LIVE .noUi-handle').forEach(name);
     for (let wait = 125; wait < 1e5; wait *= 2) setTimeout(all, wait);
     document.addEventListener('focusin', (event) => {
         if (event.target.matches('.LIVE .noUi-handle')) name(event.target);

@@ -13,26 +13,25 @@ from d2l_ext.plots.svg import Canvas
 class PictureBox:
     """A widget that shows panels, renewed as often as one likes; `view` is the widget.
 
-    The still background is an image, scales and lines above it are SVG in a widget
-    each: a new set of lines costs about 2 kB and no flicker. Below stand sentences,
-    which a screen reader speaks when they change. These four widgets are `background`,
-    `scales`, `lines` and `status`; `sentence` is what `status` says, as plain text.
-    `handles` lies on top, empty unless there is something to drag.
+    Words, scales above them and lines on top are SVG in a widget each: a new set of
+    lines costs about 2 kB and no flicker. Below stand sentences, which a screen reader
+    speaks when they change. These four widgets are `words`, `scales`, `lines` and
+    `status`; `sentence` is what `status` says, as plain text. `handles` lies over all,
+    empty unless there is something to drag.
     """
 
     def __init__(self, columns: int | None = None) -> None:
         self.canvas = Canvas(columns)
         place = {'grid_area': 'a', 'margin': '0', 'max_width': 'none'}
-        self.background = widgets.Image(format='png', layout=widgets.Layout(**place))
-        self.scales, self.lines, self.handles = (
-            widgets.HTML(layout=widgets.Layout(**place)) for _ in range(3)
+        self.words, self.scales, self.lines, self.handles = (
+            widgets.HTML(layout=widgets.Layout(**place)) for _ in range(4)
         )
         self.handles.add_class(HANDLES)
         self.status = widgets.HTML(
             layout=widgets.Layout(height='92px', overflow='auto')
         )
         self._picture = widgets.GridBox(
-            [self.background, self.scales, self.lines, self.handles],
+            [self.words, self.scales, self.lines, self.handles],
             layout=widgets.Layout(
                 grid_template_areas='"a"', overflow='hidden', flex='none'
             ),
@@ -51,11 +50,10 @@ class PictureBox:
         Raises ValueError for limits that cannot be drawn, and shows what it showed.
         """
         self._svg = self.canvas.draw(panels)
-        if self.background.value != self.canvas.background:
-            width, height = f'{self.canvas.width}px', f'{self.canvas.height}px'
-            self.background.layout.width = self._picture.layout.width = width
-            self.background.layout.height = self._picture.layout.height = height
-            self.background.value = self.canvas.background
+        if self.words.value != self.canvas.words:
+            self._picture.layout.width = f'{self.canvas.width}px'
+            self._picture.layout.height = f'{self.canvas.height}px'
+            self.words.value = self.canvas.words
         self.scales.value, self.lines.value = self.canvas.scales, self._svg
         self.say(' '.join(dict.fromkeys(p.note for p in panels if p.note)), *also)
 

@@ -114,7 +114,7 @@ def legend(panel: Panel, looks: dict[str, Style], width: float) -> Legend:
     entries += pins(panel).items()
     if not entries:
         return Legend(entries, 0, 1)
-    widths = [HANDLE + LETTER * len(label) for label, _ in entries]
+    widths = [entry_width(label) for label, _ in entries]
     columns = max(1, int(width / max(widths)))
     if len(entries) <= columns or sum(widths) <= width:
         columns = len(entries)
@@ -124,6 +124,15 @@ def legend(panel: Panel, looks: dict[str, Style], width: float) -> Legend:
         lines = [1 + label.count('\n') for label, _ in entries]
         return Legend(entries, sum(lines), 1)
     return Legend(entries, math.ceil(len(entries) / columns), columns)
+
+
+def entry_width(label: str) -> float:
+    """Return how many pixels an entry of a legend takes at most.
+
+    >>> entry_width('lr')
+    62.4
+    """
+    return HANDLE + LETTER * max(map(len, label.split('\n')))
 
 
 def ran_away(values: Sequence[float]) -> bool:

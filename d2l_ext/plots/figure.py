@@ -93,7 +93,7 @@ def figure(*panels: Panel, columns: int | None = None) -> Picture:
     >>> figure(Panel({'lr': ([0, 1], [1, 2])}, 'epoch', 'learning rate', note='It grows.'))
     Figure: learning rate against epoch. It grows.
     """
-    empty = layout(panels, [limits(panel) for panel in panels], columns, notes=True)
+    empty = layout(panels, [limits(panel) for panel in panels], columns)
     return filled(empty, panels)
 
 
@@ -116,11 +116,12 @@ def layout(
     panels: Sequence[Panel],
     bounds: Sequence[Limits],
     columns: int | None = None,
-    notes: bool = False,
+    words: bool = True,
 ) -> Figure:
     """Return a Figure of empty axes; margins in pixels, so that nothing ever shifts.
 
-    `bounds`: the limits of each panel. Raises ValueError for what is no
+    `bounds`: the limits of each panel. Without `words`, titles and legends have their
+    place, but are not in it, and there are no notes. Raises ValueError for what is no
     panel, or no number of columns.
     """
     if not panels or not all(isinstance(panel, Panel) for panel in panels):
@@ -136,7 +137,7 @@ def layout(
     shared = (
         columns == 1 and len({(p.xlabel, b.x) for p, b in zip(panels, bounds)}) == 1
     )
-    written = textwrap.wrap(_notes(panels) if notes else '', 98)
+    written = textwrap.wrap(_notes(panels) if words else '', 98)
     height, bottoms = len(written) * LINE + 6 * bool(written), list[float]()
     for i in reversed(range(len(rows))):
         height += 8 if shared and i < len(rows) - 1 else BOTTOM
@@ -155,9 +156,9 @@ def layout(
         if shared and row < len(rows) - 1:
             ax.tick_params(labelbottom=False)
             ax.set_xlabel('')
-        if given.entries:
+        if words and given.entries:
             _legend(ax, given)
-        if panel.title:
+        if words and panel.title:
             y = 1 + (ROW * given.rows + 5) / size[1]
             ax.text(0, y, panel.title, transform=ax.transAxes, fontsize=10.5)
     where = 8 / WIDTH, (len(written) * LINE + 2) / height

@@ -1,8 +1,8 @@
-"""A picture in layers, a still PNG and moving SVG: what makes a slider smooth.
+"""A picture in layers of SVG: what makes a slider smooth.
 
-A full drawing takes Matplotlib many times as long as a frame may last. Lines, grid and
-ticks alone, in Matplotlib's own pixels but written as SVG, take a fraction of one, and
-what stays as it is need not be sent again.
+A full drawing takes Matplotlib many times as long as a frame may last. The same in its
+own pixels, but written as SVG, takes a fraction of one, and what stays as it is need
+not be sent again.
 """
 
 import html
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from d2l_ext.panels.look import (
@@ -22,6 +23,8 @@ from d2l_ext.panels.look import (
     Style,
     along,
     beside,
+    entry_width,
+    legend,
     limits,
     pins,
     styles,
@@ -31,23 +34,25 @@ from d2l_ext.panels.look import (
 )
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plots.axes import Plane, scale
-from d2l_ext.plots.figure import Picture, filled, layout
+from d2l_ext.plots.figure import ROW, Picture, filled, layout
+
+FONT = 'font-family="DejaVu Sans,Verdana,sans-serif" font-size="12.5"'  # Matplotlib's 9
 
 
 class Canvas:
-    """Panels on a background that is drawn again only when it must be.
+    """Panels on layers that are drawn again only when they must be.
 
     `draw(panels)` returns the SVG of the lines; `scales` is the SVG to lay them on, and
-    `background` the PNG below, all `width` by `height` pixels. The background holds
-    labels and legends, the scales the frames, grids and ticks, and what is pinned; both
-    are laid out by `figure`, Matplotlib's. Open limits only grow (`limits` holds them,
-    see `panels.look.limits`) until `fit()`. `cached`: how many panels have their SVG
-    ready, which is as long as they are used elsewhere.
+    `words` the one below, all `width` by `height` pixels. Words are labels, titles and
+    legends, scales the frames, grids and ticks, and what is pinned; both are laid out
+    by `figure`, Matplotlib's. Open limits only grow (`limits` holds them, see
+    `panels.look.limits`) until `fit()`. `cached`: how many panels have their SVG ready,
+    which is as long as they are used elsewhere.
     """
 
     def __init__(self, columns: int | None = None) -> None:
         self.columns = columns
-        self.background, self.scales = b'', ''
+        self.words = self.scales = ''
         self.width = self.height = 0
         self.figure = Figure()
         self._still: tuple | None = None
@@ -72,13 +77,9 @@ class Canvas:
         bounds = self._fitted(panels)
         still = len({wanted.x for wanted in bounds}), *map(_still, panels)
         if still != self._still:
-            self.figure = layout(panels, bounds, self.columns)
-            for ax in self.figure.axes:
-                ax.tick_params(which='both', color='none', labelcolor='none')
-                ax.grid(False)
-                ax.spines[:].set_visible(False)
+            self.figure = layout(panels, bounds, self.columns, words=False)
             self.width, self.height = self.figure.canvas.get_width_height()
-            self.background = Picture(self.figure, '').png
+            self.words = self._written(panels)
             self._still, self._scaled = still, None
         first, *others = panels
         # as long as the panels are in use: a slider comes by again
@@ -121,6 +122,16 @@ class Canvas:
             scales += _ticks(plane.bounds, wanted, named) + _clipped(plane, pinned)
         return planes, self._svg(scales, 'aria-hidden="true"')
 
+    def _written(self, panels: Sequence[Panel]) -> str:
+        """Return the SVG of labels, titles and legends, on white."""
+        looks = styles(panels)
+        words = ''.join(
+            _words(ax, self.height, panel, looks)
+            for ax, panel in zip(self.figure.axes, panels, strict=True)
+        )
+        paper = f'<rect width="{self.width}" height="{self.height}" fill="white"/>'
+        return self._svg(paper + words, 'aria-hidden="true"')
+
     def _svg(self, inner: str, what: str) -> str:
         size = f'width="{self.width}" height="{self.height}"'
         return f'<svg {what} {size} style="display:block">{inner}</svg>'
@@ -150,7 +161,7 @@ class Canvas:
 
         Raises ValueError as `figure` does.
         """
-        return filled(layout(panels, self._fitted(panels), self.columns, True), panels)
+        return filled(layout(panels, self._fitted(panels), self.columns), panels)
 
     def _fitted(self, panels: Sequence[Panel]) -> list[Limits]:
         before = [*self.limits, *(None for _ in panels)]
@@ -158,13 +169,46 @@ class Canvas:
 
 
 def _still(panel: Panel) -> tuple:
-    """Return what of a panel is in the background, in a form that can be compared."""
+    """Return what of a panel is among the words, in a form that can be compared."""
     labels = tuple(panel.lines), tuple(panel.bands), tuple(panel.pinned), panel.thin
     return panel.title, panel.xlabel, panel.ylabel, labels
 
 
 def _pinned(panel: Panel) -> tuple:
     return tuple((x.tobytes(), y.tobytes()) for x, y in panel.pinned.values())
+
+
+def _words(ax: Axes, height: float, panel: Panel, looks: dict[str, Style]) -> str:
+    """Return the SVG of a panel's labels, title and legend, where Matplotlib's are."""
+    left, low, width, high = ax.bbox.bounds
+    top, bottom = height - low - high, height - low
+    shown = legend(panel, looks, width)
+    out = [
+        _label(ax.get_xlabel(), f'{left + width / 2:.1f} {bottom + 39:.1f}'),
+        _label(panel.ylabel, f'{left - 53:.1f} {top + high / 2:.1f}', ' rotate(-90)'),
+    ]
+    if panel.title:
+        place = f'x="{left:.1f}" y="{top - ROW * shown.rows - 5:.1f}"'
+        title = html.escape(panel.title)
+        out.append(f'<text {place} font-size="14.6" fill="black">{title}</text>')
+    entries = shown.entries
+    for column in np.array_split(np.arange(len(entries)), shown.columns):
+        baseline = top + 12 - ROW * shown.rows
+        for label, look in (entries[i] for i in column):
+            out.append(_stroke(f'M{left:.1f},{baseline - 4:.1f}h28', look, 1))
+            for line in label.split('\n'):
+                place = f'x="{left + 34:.1f}" y="{baseline:.1f}"'
+                out.append(f'<text {place} fill="black">{html.escape(line)}</text>')
+                baseline += ROW
+        left += max(entry_width(entries[i][0]) for i in column) if len(column) else 0
+    return f'<g {FONT}>{"".join(out)}</g>'
+
+
+def _label(text: str, place: str, turned: str = '') -> str:
+    return (
+        f'<text transform="translate({place}){turned}" text-anchor="middle" '
+        f'font-size="13.9" fill="black">{html.escape(text)}</text>'
+    )
 
 
 def _ticks(bounds: tuple, limits: Limits, named: bool) -> str:
@@ -190,13 +234,12 @@ def _ticks(bounds: tuple, limits: Limits, named: bool) -> str:
         ticks.append(f'M{left:.1f},{y:.1f}h-5')
         place = f'x="{left - 10:.1f}" y="{y + 4.5:.1f}"'
         left_of.append(f'<text {place}>{tick_label(tick)}</text>')
-    font = f'fill="{INK}" font-family="DejaVu Sans,Verdana,sans-serif" font-size="12.5"'
     # the frame last: where it meets the grid, the frame is seen
     frame = f'M{left:.1f},{top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}Z'
     return (
         f'<g fill="none" stroke-width="1.1"><path d="{"".join(grid)}" stroke="{GRID}"/>'
         f'<path d="{"".join(ticks)}{frame}" stroke="{EDGE}"/></g>'
-        f'<g {font}><g text-anchor="middle">{"".join(below)}</g>'
+        f'<g {FONT} fill="{INK}"><g text-anchor="middle">{"".join(below)}</g>'
         f'<g text-anchor="end">{"".join(left_of)}</g></g>'
     )
 
@@ -261,13 +304,14 @@ def _path(plane: Plane, x: np.ndarray, y: np.ndarray, simplify: bool = True) -> 
     return ''.join(path)
 
 
-def _stroke(path: str, style: Style) -> str:
-    width = 10 * style.width
-    dash = ','.join(f'{part * width:.0f}' for part in style.dash)
+def _stroke(path: str, style: Style, unit: int = 10) -> str:
+    """Return a line as SVG; `unit`: how much of its coordinates makes a pixel."""
+    width = unit * style.width
+    dash = ','.join(f'{part * width:.3g}' for part in style.dash)
     ends = f'stroke-dasharray="{dash}"' if dash else 'stroke-linecap="round"'
     return (
         f'<path d="{path}" fill="none" stroke="{style.color}" '
-        f'stroke-width="{width:.0f}" stroke-linejoin="round" {ends}/>'
+        f'stroke-width="{width:.3g}" stroke-linejoin="round" {ends}/>'
     )
 
 

@@ -49,7 +49,7 @@ def lines(explorer):
 
 def below(explorer):
     """Return the layers below the lines."""
-    return explorer.picture.background.value, explorer.picture.scales.value
+    return explorer.picture.words.value, explorer.picture.scales.value
 
 
 def control(explorer, kind, label):
@@ -609,7 +609,7 @@ def test_threads_take_turns_and_end_on_the_final_value():
         assert slider.value == explorer.controls[name].position(box.value)
 
 
-def test_a_move_is_quick_and_small_and_leaves_the_background():
+def test_a_move_is_quick_and_small_and_leaves_the_words():
     def steps(base_lr):
         x = np.arange(500) / 10
         return Panel({'lr': (x, base_lr * (x + 1) ** -0.5)}, 'epoch', 'lr', ylim=(0, 2))
@@ -624,6 +624,20 @@ def test_a_move_is_quick_and_small_and_leaves_the_background():
     assert np.median(seconds) < 0.005
     assert len(lines(shown)) < 4000
     assert all(a is b for a, b in zip(below(shown), still, strict=True))
+
+
+def test_a_choice_that_changes_the_legend_is_quick_too():
+    def steps(shape):
+        return [Panel({shape: ([0, 1], [1, 2])}, 'epoch', y) for y in ('lr', 'loss')]
+
+    shown = Explorer(steps, shape=Choice([f'shape {i}' for i in range(30)]))
+    [choice], seconds = shown.widgets['shape'], []
+    for i in range(1, 30):
+        start = time.thread_time()
+        choice.value = f'shape {i}'
+        seconds.append(time.thread_time() - start)
+        assert f'>shape {i}<' in below(shown)[0]
+    assert np.median(seconds) < 0.03
 
 
 def test_strict_nbval_takes_a_live_run_for_a_static_one_and_sees_a_change(

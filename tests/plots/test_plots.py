@@ -5,6 +5,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -173,25 +174,25 @@ def test_zero_runs_off_a_log_axis_and_nan_is_a_gap():
     assert path.count('M') == 2
 
 
-def test_the_background_is_drawn_again_only_when_it_must_be():
+def test_the_words_are_drawn_again_only_when_it_must_be():
     canvas = Canvas()
     shown = [panel([1, 2, 3]), panel([1, 2, 3])]
-    svg, first = canvas.draw(shown), canvas.background
+    svg, first = canvas.draw(shown), canvas.words
     for moved in (
         panel([3, 2, 9], pinned={}),
         panel([3, 2, 1e4], log=True),
         panel([3, 2, 1], xlim=(0, 99), verticals={'here': 1}),
     ):
         assert canvas.draw([moved, replace(moved, note='else')]) != svg
-        assert canvas.background is first
+        assert canvas.words is first
     for other in (
         panel(title='Title'),
         panel(pinned={'before': ([0, 1], [1, 2])}),
         Panel({'z': ([0, 1], [1, 2])}, 'x', 'y'),
     ):
-        before = canvas.background
+        before = canvas.words
         canvas.draw([other, other])
-        assert canvas.background is not before
+        assert canvas.words is not before
     assert canvas.draw([panel(xlim=(0, 1)), panel(xlim=(0, 2))])
 
 
@@ -227,6 +228,33 @@ def test_ticks_and_grid_lie_where_matplotlib_would_draw_them(log):
         top = start[1] - (canvas.height - y)  # grid lines of x begin at the top
         assert start[0] == pytest.approx(x, abs=0.1)
         assert top == pytest.approx(0, abs=0.1) or top < -100
+
+
+def test_words_lie_where_matplotlib_would_draw_them():
+    canvas = Canvas()
+    shown = [panel([1, 2], title='A & B'), panel([2, 3], title='<C>')]
+    canvas.draw(shown)
+    written = []
+    for text in ElementTree.fromstring(canvas.words).iter('text'):
+        numbers = re.findall(r'-?[\d.]+', text.get('transform', ''))
+        x, y = numbers[:2] or (text.get('x'), text.get('y'))
+        written.append((text.text, float(x), float(y)))
+    drawn, true = canvas.picture(shown).figure, []
+    drawn.canvas.draw()
+    for ax in drawn.axes:
+        names = ax.xaxis.label, ax.yaxis.label, *ax.texts, *ax.get_legend().get_texts()
+        boxes = [text.get_window_extent() for text in names]
+        x, y, title, entry = ((b.x0, (b.x0 + b.x1) / 2, b.x1) for b in boxes)
+        middle = canvas.height - (boxes[1].y0 + boxes[1].y1) / 2
+        # a box of Matplotlib's has room for descenders below the baseline
+        lines = [canvas.height - box.y0 - 3 for box in boxes]
+        # the line before an entry is some pixels longer there
+        places = (x[1], lines[0]), (y[2] - 3, middle), (title[0], lines[2])
+        places = *places, (entry[0] - 9, lines[3])
+        true += zip([text.get_text() for text in names], places, strict=True)
+    assert [text for text, *_ in written] == [text for text, _ in true]
+    for (_, *place), (_, expected) in zip(written, true, strict=True):
+        assert place == pytest.approx(expected, abs=2)
 
 
 @pytest.mark.parametrize('high', [1, 1e-3, 1.2e-3, 6e-4, 1.2e-4, 1e-10])
