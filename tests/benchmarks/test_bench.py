@@ -1,5 +1,6 @@
 """The benchmark runs; what it finds is no test."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -44,6 +45,14 @@ def test_prints_a_table_and_saves_the_same_figures(tmp_path):
         assert calls.keys() <= bench.OURS.keys()
     assert report['import_milliseconds']['d2l_ext.schedulers'] > 0
     assert all(rate > 1 for rate in report['gemm_gflops'].values())
+
+
+def test_what_measures_an_older_package_too_needs_no_name_that_it_has_not():
+    tree = ast.parse((ROOT / 'benchmarks' / 'mxnet_ways.py').read_text('utf-8'))
+    modules = [one.module for one in tree.body if isinstance(one, ast.ImportFrom)]
+    ours = {name for name in modules if name.startswith('d2l_ext')}
+    # there since the first release
+    assert ours <= {'d2l_ext', 'd2l_ext.data', 'd2l_ext.mxnet', 'd2l_ext.schedulers'}
 
 
 def test_a_sweep_takes_turns_in_as_many_processes(monkeypatch):
