@@ -3,7 +3,7 @@
     python -m d2l_ext.jupyter.stamp
 
 The address is that of the git remote `origin`, and the branch the one checked out, so
-that a fork's links open the fork: its web page, as `site/pages.yml` publishes it, and
+that a fork's links open the fork: its web page, as `pages.yml` publishes it, and
 Colab. Without a remote there is no link, and the setup cell says what to set. Nothing
 is executed.
 """
