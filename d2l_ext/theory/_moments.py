@@ -19,7 +19,7 @@ LARGEST = 9000
 
 def second_moments(
     lrs: Any,
-    updates: int,
+    updates: Any,
     curvatures: Any,
     noise: float,
     start: float = 1.0,
@@ -31,11 +31,12 @@ def second_moments(
     """Return E[x_i^2] after each rate in `lrs`, float64, shape (len(lrs), n).
 
     What `quadratic.update_by_update` defines, with n directions, but each rate holds for
-    `updates` updates. What grows beyond a float is inf. Where only sums over i are
-    needed, `weights` of shape (n,) or (n, k) say which, and save the memory: E[x^2] @
-    weights is returned, of shape (len(lrs),) or (len(lrs), k). Raises ValueError for a
-    rate or a scale below 0, a momentum outside [0, 1), a batch below 1, `updates` that
-    are no whole number >= 1, and curvatures that are no list of numbers >= 0.
+    `updates` updates, a number or one for each rate. What grows beyond a float is inf.
+    Where only sums over i are needed, `weights` of shape (n,) or (n, k) say which, and
+    save the memory: E[x^2] @ weights is returned, of shape (len(lrs),) or (len(lrs), k).
+    Raises ValueError for a rate or a scale below 0, a momentum outside [0, 1), a batch
+    below 1, a number of updates that is no whole one >= 1, and curvatures that are no
+    list of numbers >= 0.
 
     >>> second_moments([1.0, 0.5], 1, [1.0], noise=1).tolist()
     [[1.0], [0.5]]
@@ -49,15 +50,19 @@ def second_moments(
         raise ValueError(
             f'scale must be a number >= 0, or one for each rate, got {scale!r:.80}'
         )
-    updates = whole_number('updates', updates)
+    if np.ndim(updates) == 0:
+        updates = whole_number('updates', updates)
+    updates = np.broadcast_to(updates, lrs.shape)
     if not lrs.size:
         return _seen(np.empty((0, curvatures.size)), weights)
-    model = _HeavyBall(momentum) if momentum else _Descent()
+    model: _Descent | _HeavyBall = _Descent()
+    if momentum:
+        model = (_HeavyBall if updates.max() == 1 else _Velocity)(momentum)
     state = model.at_rest(np.full(curvatures.shape, float(start) ** 2))
     each = lrs * scale, lrs**2 * scale
     per_direction = curvatures, curvatures * noise**2 / batch_size
     with np.errstate(over='ignore', invalid='ignore'):
-        if updates == 1:
+        if updates.max() == 1:
             moments = _one_by_one(model, state, *each, *per_direction, weights)
         else:
             moments = _repeated(model, state, *each, *per_direction, updates)
@@ -163,22 +168,6 @@ class _HeavyBall:
         x, y, u, v = matrix
         return p * x - y, self.momentum * x, p * u - v, self.momentum * u
 
-    def times(self, second, first):
-        x, y, u, v = second
-        a, b, c, d = first
-        return x * a + u * b, y * a + v * b, x * c + u * d, y * c + v * d
-
-    def through(self, matrix, added, state):
-        x, y, u, v = matrix
-        xx, xy, yy = state
-        xa, xb = x * xx + u * xy, x * xy + u * yy
-        ya, yb = y * xx + v * xy, y * xy + v * yy
-        return (
-            xa * x + xb * u + added[0],
-            xa * y + xb * v + added[1],
-            ya * y + yb * v + added[2],
-        )
-
     def carried(self, state, matrices, additions):
         x, y, u, v = matrices
         rows = np.empty((3, 3, *x.shape))
@@ -192,6 +181,61 @@ class _HeavyBall:
             state = matrix @ state + added
             states.append(state[..., 0].T)
         return states
+
+
+class _Velocity(_HeavyBall):
+    """Momentum, many updates of one rate: x <- x + v, as `update_by_update` has it.
+
+    The state is (E[x^2], E[x v], E[v^2]). A matrix is (x - 1, y, u, v): where a slope is
+    small x is close to 1, and if a slope were rounded there, by another unit in another
+    libm, thousands of updates would add it up.
+    """
+
+    unit = (0.0, 0.0, 0.0, 1.0)
+
+    def at_rest(self, m):
+        return m, 0 * m, 0 * m
+
+    def gain(self, slope):
+        return slope
+
+    def update(self, state, p, q):
+        xx, xv, vv = state
+        b = self.momentum
+        ahead = b * xv - p * xx  # the old x, the new v
+        vv = b * (b * vv - p * xv) - p * ahead + q
+        return xx + 2 * ahead + vv, ahead + vv, vv
+
+    def turned(self, matrix, p):
+        x, y, u, v = matrix
+        y, v = self.momentum * y - p * (1 + x), self.momentum * v - p * u
+        return x + y, y, u + v, v
+
+    def times(self, second, first):
+        x, y, u, v = second
+        a, b, c, d = first
+        return (
+            x + a + x * a + u * b,
+            y + y * a + v * b,
+            c + x * c + u * d,
+            y * c + v * d,
+        )
+
+    def through(self, matrix, added, state):
+        x, y, u, v = matrix
+        x = 1 + x
+        xx, xy, yy = state
+        xa, xb = x * xx + u * xy, x * xy + u * yy
+        ya, yb = y * xx + v * xy, y * xy + v * yy
+        return (
+            xa * x + xb * u + added[0],
+            xa * y + xb * v + added[1],
+            ya * y + yb * v + added[2],
+        )
+
+    def carried(self, state, matrices, additions):
+        x, *rest = matrices
+        return super().carried(state, (1 + x, *rest), additions)
 
 
 def _seen(moments, weights):
@@ -244,12 +288,15 @@ def _repeated(model, state, slopes, squares, curvatures, noises, updates):
     def and_one_more(matrix, added):
         return model.turned(matrix, p), model.update(added, p, q)
 
-    matrix, added = and_one_more(*_nothing(model, p.shape))
-    for digit in f'{updates:b}'[1:]:
+    matrix, added = _nothing(model, p.shape)
+    for bit in reversed(range(int(updates.max()).bit_length())):
         added = model.through(matrix, added, added)
         matrix = model.times(matrix, matrix)
-        if digit == '1':
-            matrix, added = and_one_more(matrix, added)
+        odd = (updates >> bit & 1)[:, None]
+        if odd.any():
+            one_more = and_one_more(matrix, added)
+            matrix = np.where(odd, one_more[0], matrix)
+            added = np.where(odd, one_more[1], added)
     return np.array([first for first, *_ in model.carried(state, matrix, added)])
 
 

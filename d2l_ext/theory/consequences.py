@@ -18,6 +18,10 @@ from d2l_ext.theory.quadratic import (
     stability_line,
 )
 
+# Rates that hold for an epoch meet a curvature that falls in steps: by so much at most,
+# and so many an epoch at least
+FALL, LEAST = 0.01, 4
+
 
 def consequence_panels(
     schedule: Plan | Callable[[float], float],
@@ -36,11 +40,14 @@ def consequence_panels(
     """Return two panels: the rates of a run, and the expected loss under them.
 
     `schedule`: a `Plan`, or a scheduler and in what follows the rest of its plan. The
-    other arguments are those of `expected_loss`, `spectrum` and `falling`. The noise is
-    0.8 for one example, so 0.1 for the 64 of a batch. `directions` adds the loss along the most and the least
-    sensitive direction. The notes tell how the loss ends, at which noise floor, how
-    long the rates are above the stability line, and the sums of Robbins and Monro.
-    Raises what these functions, `plan_of` and `Plan.rates` do, ValueError each.
+    other arguments are those of `expected_loss`, `spectrum` and `falling`, but between
+    rates that hold for an epoch the curvature falls in steps of at most 1 %, at least
+    four an epoch: the loss is right to 4 % on its way, to 0.01 % at its end. The noise
+    is 0.8 for one example, so 0.1 for the 64 of a batch. `directions` adds the loss
+    along the most and the least sensitive direction. The notes tell how the loss ends,
+    at which noise floor, how long the rates are above the stability line, and the sums
+    of Robbins and Monro. Raises what these functions, `plan_of` and `Plan.rates` do,
+    ValueError each.
 
     >>> rate, loss = consequence_panels(lambda t: 0.5, num_epochs=30)
     >>> loss.note[:66]
@@ -50,43 +57,59 @@ def consequence_panels(
     rates, per, batches = plan.rates(), plan.per, plan.batches_per_epoch
     rate = rates_panel({name_of(plan.scheduler): (plan, rates)}, plan)
     ((x, lr),) = rate.lines.values()
-    if sharpness != 1 and per == 'epoch':  # the curvature falls with every update
-        rates, per = rates.repeat(batches), 'update'
-    updates = batches if per == 'epoch' else 1
-    epochs = np.arange(len(rates) + 1) * updates / batches
-    scale = falling(epochs, sharpness, half_life)
+    each = batches if per == 'epoch' else 1
+    in_steps = sharpness != 1 and per == 'epoch'
+    if in_steps:
+        ends = _steps(len(rates), batches, sharpness, half_life)
+    else:
+        ends = np.arange(len(rates) + 1) * each
+    updates, epochs = np.diff(ends), ends / batches
+
+    def scale(update):
+        return falling(update / batches, sharpness, half_life)
 
     h = spectrum(condition_number, shape)
     problem = {'momentum': momentum, 'batch_size': batch_size, 'noise': 0.8}
-    ends = np.eye(len(h))[[h.argmax(), h.argmin()]]
-    weights = h / 2 * np.vstack([np.ones(len(h)), ends])
+    extremes = np.eye(len(h))[[h.argmax(), h.argmin()]]
+    weights = h / 2 * np.vstack([np.ones(len(h)), extremes])
+    middles = scale(ends[:-1] + (updates - 1) / 2)
     moments = second_moments(
-        rates, updates, h, scale=scale[:-1], weights=weights.T, **problem
+        rates[ends[:-1] // each],
+        updates,
+        h,
+        scale=middles,
+        weights=weights.T,
+        **problem,
     )
     parts = np.vstack([weights.sum(axis=1), moments])
-    scale_before = np.append(scale[0], scale[:-1])  # of the update that led to a point
-    losses = loss_of(parts[:, 0], scale_before)
+    before = scale(np.maximum(ends - 1, 0))  # of the update that led to a point
+    losses = loss_of(parts[:, 0], before)
     x, lr = _drawable(x, lr)
     floors = noise_floor(lr, h, scale=falling(x, sharpness, half_life), **problem)
-    limit = stability_line(h, momentum) / scale
+    line = stability_line(h, momentum)
+    limit = line / scale(ends)
     lines = {
         'expected loss': (epochs, losses),
         'noise floor': (x, floors),
     }
     if directions:
         parts[losses == np.inf] = np.nan
-        _, steepest, flattest = parts.T * scale_before
+        _, steepest, flattest = parts.T * before
         lines['steepest direction'] = epochs, steepest
         lines['flattest direction'] = epochs, flattest
 
     note = f'On the noisy quadratic the loss {_end(losses[1:], epochs, floors[-1])}'
-    unstable = np.count_nonzero(rates > limit[:-1])
-    if unstable:
-        note += f'; {unstable:,} of {len(rates):,} {per}s lie above the stability line'
+    if in_steps:
+        above = _updates_above(rates, batches, lambda update: line / scale(update))
+        count, unit = plan.updates, 'update'
+    else:
+        above, count, unit = np.count_nonzero(rates > limit[:-1]), len(rates), per
+    if above:
+        note += f'; {above:,} of {count:,} {unit}s lie above the stability line'
     note += (
         f'. Over {plan.updates:,} updates the rates sum to '
-        f'{_plain(updates * rates.sum())}, their squares to '
-        f'{_plain(updates * rates @ rates)}.'
+        f'{_plain(each * rates.sum())}, their squares to '
+        f'{_plain(each * rates @ rates)}.'
     )
     top = 10 if sharpness == 1 else 1e3
     loss = Panel(
@@ -100,6 +123,28 @@ def consequence_panels(
         verticals=_divergence(epochs, losses, top),
     )
     return [_with_line(rate, epochs, limit), loss]
+
+
+def _steps(num_epochs, batches, sharpness, half_life):
+    """Return the updates before which the curvature falls, and the end of the run."""
+    scale = falling(np.arange(num_epochs + 1), sharpness, half_life)
+    counts = np.ceil(abs(np.diff(np.log(scale))) / FALL)
+    counts = np.clip(counts, LEAST, batches).astype(int)
+    begins = [
+        epoch * batches + batches * np.arange(count) // count
+        for epoch, count in enumerate(counts)
+    ]
+    return np.append(np.concatenate(begins), num_epochs * batches)
+
+
+def _updates_above(rates, batches, line):
+    """Return how many updates have a rate above a line that only rises or only falls."""
+    begins = batches * np.arange(len(rates))
+    first, last = rates > line(begins), rates > line(begins + batches - 1)
+    crossed = first != last
+    inside = begins[crossed, None] + np.arange(batches)
+    above = rates[crossed, None] > line(inside)
+    return batches * np.count_nonzero(first & last) + np.count_nonzero(above)
 
 
 def _plain(number):

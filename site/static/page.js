@@ -107,9 +107,11 @@ class Explorer {
     if (turn > 1) address(this.spec.key, view.share);
   }
 
+  // From 240 on: a window may be narrower than what stands beside the axes.
+  width() { return Math.min(700, Math.max(240, this.picture.clientWidth || 700)); }
+
   paint() {
-    const width = Math.min(700, this.picture.clientWidth || 700);
-    this.drawn = draw(this.view, width);
+    this.drawn = draw(this.view, this.width());
     this.picture.innerHTML = this.drawn.svg;
     this.points?.handles();
   }
@@ -143,8 +145,8 @@ class Explorer {
     } else if (opened.code !== undefined) {
       this.opened.replaceChildren($('pre', {tabIndex: 0, textContent: opened.code}));
     } else if (opened.panels) {
-      const {data} = this.view, width = Math.min(700, this.picture.clientWidth);
-      this.opened.innerHTML = draw({...opened, data}, width).svg;
+      const {data} = this.view;
+      this.opened.innerHTML = draw({...opened, data}, this.width()).svg;
       this.opened.append(...opened.sentences.map(textContent => $('p', {textContent})));
     } else this.opened.replaceChildren();
   }

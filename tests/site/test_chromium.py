@@ -118,6 +118,15 @@ def test_a_phone_shows_the_whole_page_and_letters_as_large_as_meant(page):
     page.set_viewport_size(WIDE)
 
 
+def test_a_window_of_a_few_pixels_draws_no_negative_width(site, open_page):
+    page = open_page((site / '09_exponent.html').as_uri())
+    page.set_viewport_size({'width': 40, 'height': 740})
+    page.wait_for_function("""[...document.querySelectorAll('.picture > svg')].every(
+        svg => svg.viewBox.baseVal.width === 240)""")
+    negative = "[...document.querySelectorAll('svg [width]')].filter(e => e.getAttribute('width') < 0)"
+    assert not page.evaluate(negative)
+
+
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 def test_axe_finds_nothing_serious(page, scheme):
     page.emulate_media(color_scheme=scheme)

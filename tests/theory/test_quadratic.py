@@ -330,6 +330,56 @@ def test_a_falling_curvature_raises_the_line_and_rewards_warmup():
     assert 'stability line' not in warm.note
 
 
+@pytest.mark.parametrize('momentum', [0, 0.9])
+@pytest.mark.parametrize('sharpness', [0.5, 5, 20])
+@pytest.mark.parametrize(('batches', 'batch_size'), [(5004, 256), (39, 32768)])
+def test_curvature_that_falls_in_steps_is_the_one_that_falls_with_each_update(
+    momentum, sharpness, batches, batch_size
+):
+    """As `expected_loss` has it, which takes each of up to 200,000 updates."""
+    asked = {'momentum': momentum, 'batch_size': batch_size}
+    schedule = WarmupScheduler(CosineScheduler(35, 0.2), 5)
+    rate, loss = consequence_panels(
+        schedule, 40, batches_per_epoch=batches, sharpness=sharpness, **asked
+    )
+    rates = rate.plan.rates().repeat(batches)
+    scale = falling(np.arange(len(rates)) / batches, sharpness)
+    exact = expected_loss(rates, noise=0.8, scale=scale, **asked)
+    epochs, losses = loss.lines['expected loss']
+    exact_there = exact[np.rint(epochs[1:] * batches).astype(int) - 1]
+    np.testing.assert_allclose(losses[1:], exact_there, rtol=0.03)
+    np.testing.assert_allclose(losses[-1], exact[-1], rtol=1e-4)
+    above = np.count_nonzero(rates > stability_line(momentum=momentum) / scale)
+    said = f'{above:,} of {len(rates):,} updates lie above the stability line'
+    assert (said in loss.note) == (above > 0)
+
+
+def test_each_rate_may_have_a_number_of_updates_of_its_own():
+    lrs, updates, scale = [0.1, 0.5, 1.0, 0.2], [7, 1, 94, 5], [3, 2, 1, 1]
+    for momentum in 0, 0.9:
+        rest = {'noise': 0.3, 'momentum': momentum}
+        single = second_moments(
+            np.repeat(lrs, updates),
+            1,
+            CURVATURES,
+            scale=np.repeat(scale, updates),
+            **rest,
+        )
+        many = second_moments(lrs, updates, CURVATURES, scale=scale, **rest)
+        np.testing.assert_allclose(many, single[np.cumsum(updates) - 1], rtol=1e-12)
+
+
+@pytest.mark.parametrize('momentum', [0.5, 0.9, 0.99])
+def test_a_rate_that_differs_in_its_last_bit_ends_where_it_would(momentum):
+    """As two libms may give it: in half a million updates it is not added up."""
+    lrs = 0.1 * 0.9 ** np.arange(100)
+    moments = [
+        second_moments(each, 5004, spectrum(1e5), 0.8, momentum=momentum)
+        for each in (lrs, np.nextafter(lrs, 1))
+    ]
+    np.testing.assert_allclose(*moments, rtol=1e-13)
+
+
 def test_a_larger_batch_has_less_noise_and_fewer_updates():
     small, large = (
         consequence_panels(
