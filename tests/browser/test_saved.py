@@ -1,11 +1,14 @@
 """A notebook that was saved keeps its pictures, in JupyterLab and as a page."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.browser.lab import CHROMIUM, FLAGS, scratch, serve
 
+NOTEBOOKS = sorted(Path(__file__).parents[2].glob('notebooks/*.ipynb'))
 EXPLORER = """
 from d2l_ext.explorers import Explorer, Slider
 from d2l_ext.panels.schedules import schedule_panel
@@ -81,3 +84,18 @@ def test_a_page_of_an_executed_notebook_has_the_picture_and_says_what_it_is():
     )
     [picture] = re.findall(r'<img [^>]*data:image/png[^>]*>', body)
     assert 'alt="Figure: learning rate against epoch. Constant at 0.1."' in picture
+
+
+@pytest.mark.parametrize('path', NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_page_of_each_notebook_has_the_pictures_that_are_stored(path):
+    nbconvert = pytest.importorskip('nbconvert')
+    body, _ = nbconvert.HTMLExporter().from_filename(path)
+    outputs = [
+        output.get('data', {})
+        for cell in json.loads(path.read_text('utf-8'))['cells']
+        for output in cell.get('outputs', ())
+    ]
+    stored = [''.join(data['image/png']) for data in outputs if 'image/png' in data]
+    shown = re.findall(r'<img [^>]*src="data:image/png;base64,([^"]*)"', body)
+    strip = str.maketrans('', '', '\n')
+    assert [p.translate(strip) for p in shown] == [p.translate(strip) for p in stored]

@@ -108,6 +108,33 @@ def test_every_explorer_moves_from_a_disk_with_the_network_off(page):
     assert {url.partition(':')[0] for url in page.requests} <= {'file', 'data', 'blob'}
 
 
+# What is wider than its box, and a formula or a picture that is not there
+LOST = """[...document.querySelectorAll('main, main *')].filter(e =>
+    e.scrollWidth > e.clientWidth + 1 && e.clientWidth
+    && getComputedStyle(e).overflowX !== 'visible'
+    || e.getBoundingClientRect().right > innerWidth + 1
+    || e.matches('pre, math, img') && !e.checkVisibility({contentVisibilityAuto: true})
+).map(e => e.outerHTML.slice(0, 80))"""
+
+
+def test_on_paper_nothing_is_folded_or_cut(page, request):
+    page.set_viewport_size({'width': 718, 'height': 1000})  # A4 within its margins
+    page.emulate_media(media='print')
+    assert page.evaluate(LOST) == []
+    stills = page.locator('main img').count()
+    explorers = page.locator('.explorer:has(.picture svg:visible)').count()
+    assert page.pdf(format='A4').count(b'/Subtype /Image') == stills
+    assert stills + explorers == pictures(request.node.callspec.params['page'])
+    page.emulate_media(media='null')
+    page.set_viewport_size(WIDE)
+
+
+def pictures(name):
+    notebook = json.loads((ROOT / f'notebooks/{name}.ipynb').read_text('utf-8'))
+    outputs = [o for cell in notebook['cells'] for o in cell.get('outputs', ())]
+    return sum('image/png' in output.get('data', ()) for output in outputs)
+
+
 def test_a_phone_shows_the_whole_page_and_letters_as_large_as_meant(page):
     page.set_viewport_size(PHONE)
     page.wait_for_function(
