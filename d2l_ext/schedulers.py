@@ -367,8 +367,8 @@ class SequentialScheduler(Scheduler):
 class WarmupScheduler(Scheduler):
     """A ramp up to where `scheduler` starts, then `scheduler` from its beginning.
 
-    With W = warmup_steps: lr(t) = warmup_begin_lr + (scheduler(0) - warmup_begin_lr)
-    t / W for t < W ('linear') or warmup_begin_lr ('constant'), then scheduler(t - W)
+    lr(t) = b + (scheduler(0) - b) t / W for t < W ('linear'), or b ('constant'),
+    with W = warmup_steps and b = warmup_begin_lr; then scheduler(t - W)
 
     >>> scheduler = WarmupScheduler(ConstantScheduler(0.5), warmup_steps=5)
     >>> [scheduler(t) for t in (0, 4, 5, 6)]
@@ -387,7 +387,8 @@ class WarmupScheduler(Scheduler):
         self.warmup_begin_lr = _number(
             'warmup_begin_lr', warmup_begin_lr, at_least=0, at_most=scheduler(0)
         )
-        self.warmup_mode = _choice('warmup_mode', warmup_mode, ('linear', 'constant'))
+        modes = 'linear', 'constant'
+        self.warmup_mode = _choice('warmup_mode', warmup_mode, modes)
 
     @property
     def base_lr(self):
@@ -511,8 +512,9 @@ def keras_plateau(
     """Keras's plateau rule, as a `PlateauScheduler`.
 
     Keras reduces at the value number `patience` that is not better, PyTorch at the
-    one after it; and the value at which Keras's cooldown ends counts again. So either
-    is one less in PyTorch, but 0 is as 1. `min_delta` is an absolute threshold.
+    one after it; and the value at which Keras's cooldown ends counts again. So
+    either is one less in PyTorch, but 0 is as 1. `min_delta` is an absolute
+    threshold.
 
     >>> scheduler = keras_plateau(base_lr=0.5, factor=0.1, patience=1)
     >>> [round(scheduler.at([1.0] * n), 3) for n in range(4)]

@@ -99,9 +99,10 @@ def lenet() -> nn.Sequential:
 
 
 def plain(depth: int = 16, width: int = 64) -> nn.Sequential:
-    """Return a deep plain net: `depth` dense layers, no normalisation, no shortcuts.
+    """Return a deep net: `depth` dense layers, no normalisation, no shortcuts.
 
-    Takes X of shape (n, 1, 28, 28) to y_hat of shape (n, 10). Source: as in `mxnet.py`.
+    Takes X of shape (n, 1, 28, 28) to y_hat of shape (n, 10). Source: as in
+    `mxnet.py`.
     """
     sizes = [28 * 28, *[width] * (depth - 1)]
     layers: list[nn.Module] = [nn.Flatten()]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from d2l_ext.data.fashion_mnist import LABELS
 from d2l_ext.panels.look import (
@@ -232,6 +233,7 @@ def _add(ax: Axes, panel: Panel, styles: dict[str, Style]) -> None:
         'fontsize': 8.5,
         'color': GREY,
         'textcoords': 'offset pixels',
+        'path_effects': [withStroke(linewidth=2.2, foreground='white')],
     }
     for i, (text, at) in enumerate(panel.verticals.items()):
         ax.axvline(at, **_look(MARK))

@@ -247,7 +247,7 @@ def _ticks(bounds: tuple, limits: Limits, named: bool) -> str:
 def _overlay(plane: Plane, panel: Panel, styles: dict[str, Style]) -> str:
     """Return the SVG of one panel's bands, marks and lines, clipped to its axes."""
     _, _, width, height = map(_tenths, plane.bounds)
-    out = []
+    out, words = [], []
     for label, (x, low, high) in panel.bands.items():
         edge = np.r_[x, x[::-1]], np.r_[low, high[::-1]]
         fill = f'fill="{styles[label].color}" fill-opacity=".2"'
@@ -256,19 +256,19 @@ def _overlay(plane: Plane, panel: Panel, styles: dict[str, Style]) -> str:
         x, _ = map(_tenths, plane.at(at, plane.ylim[0]))
         way = beside(plane.xlim, at)
         out.append(_stroke(f'M{x},0V{height}', MARK))
-        out.append(
+        words.append(
             _text(text, x + 30 * way, 115 + 140 * i, 'start' if way > 0 else 'end')
         )
     for text, at in panel.horizontals.items():
         _, y = map(_tenths, plane.at(plane.xlim[0], at))
         out.append(_stroke(f'M0,{y}H{width}', MARK))
-        out.append(_text(text, width - 30, y - 40, 'end'))
+        words.append(_text(text, width - 30, y - 40, 'end'))
     for label, (x, y) in panel.lines.items():
         path, style = _path(plane, x, y), styles[label]
         if np.isfinite(x + y).sum() == 1:
             path, style = path + 'h0', Style(style.color, (), 2.5 * style.width)
         out.append(_stroke(path, style))
-    return _clipped(plane, out)
+    return _clipped(plane, out + words)
 
 
 def _clipped(plane: Plane, shapes: Iterable[str]) -> str:
@@ -316,7 +316,8 @@ def _stroke(path: str, style: Style, unit: int = 10) -> str:
 
 
 def _text(text: str, x: int, y: int, anchor: str) -> str:
+    edge = 'paint-order="stroke" stroke="#fff" stroke-width="30"'  # lines may be dense
     return (
-        f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{GREY}" '
+        f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{GREY}" {edge} '
         f'font-family="sans-serif" font-size="118">{html.escape(text)}</text>'
     )

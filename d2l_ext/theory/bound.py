@@ -31,17 +31,18 @@ def last_iterate_bound(
     distance: float = 1.0,
     norms: float | Sequence[float] | np.ndarray = 1.0,
 ) -> float:
-    """Return how far above its minimum SGD can end, in expectation, on a convex loss.
+    """Return how far above its minimum SGD can end, in the mean, on a convex loss.
 
     E f(x_T) - f* <= distance^2 / (2 S_1) + N_1 / (2 S_1)
     + (1/2) sum over k = 1, ..., T - 1 of lr_k N_k / (S_(k+1) S_k),
     with S_k = lr_k + ... + lr_T, N_k = lr_k^2 G_k^2 + ... + lr_T^2 G_T^2, G_t^2 =
-    E |g_t|^2 (`norms`: one number, or one for each update) and `distance` that from the
-    start x_1 to a minimum. The update is x_(t+1) = x_t - lr_t g_t, so x_T is the point
-    where the last gradient is taken, and lr_T moves only what comes after it. Rates of
-    0 at the end are left out: the bound is then about the point before the last move.
+    E |g_t|^2 (`norms`: one number, or one for each update) and `distance` that from
+    the start x_1 to a minimum. The update is x_(t+1) = x_t - lr_t g_t, so x_T is
+    the point where the last gradient is taken, and lr_T moves only what comes after
+    it. Rates of 0 at the end are left out: the bound is then about the point before
+    the last move.
 
-    Raises ValueError for a rate or norm below 0 or not finite, and for no rate above 0.
+    Raises ValueError for rates or norms below 0 or not finite, and rates all 0.
 
     >>> last_iterate_bound([0.5])
     1.25

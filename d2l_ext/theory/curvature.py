@@ -34,10 +34,10 @@ def largest_eigenvalue(
 
     `product` takes v of shape (n,) to H v. Power iteration, v <- H v / |H v| from
     v = start / |start|, goes on until the residual is at most `tolerance` times the
-    value, or for `max_iterations`. A good `start` is the eigenvector of a moment ago; a
-    value that is not finite tells of a product that is not. Raises ValueError for a
-    `start` that is 0 or has another shape, a tolerance that is not finite and above 0,
-    and `max_iterations` that are no whole number >= 1.
+    value, or for `max_iterations`. A good `start` is the eigenvector of a moment
+    ago; a value that is not finite tells of a product that is not. Raises
+    ValueError for a `start` that is 0 or has another shape, a tolerance that is not
+    finite and above 0, and `max_iterations` that are no whole number >= 1.
 
     >>> pair = largest_eigenvalue(lambda v: np.array([4, 1]) * v, [1, 1])
     >>> round(pair.value, 1), pair.residual <= 0.05 * pair.value
@@ -48,7 +48,7 @@ def largest_eigenvalue(
     """
     start = np.asarray(start, dtype=float)
     if start.ndim != 1 or not start.any():
-        raise ValueError(f'start must have shape (n,) and not be 0, got {start!r:.80}')
+        raise ValueError(f'start must be of shape (n,), not 0, got {start!r:.80}')
     if not 0 < tolerance < math.inf:
         raise ValueError(f'tolerance must be above 0, got {tolerance!r}')
     pair = _iterate(product, start, 0, tolerance, max_iterations)
@@ -83,8 +83,8 @@ def _iterate(
 def distance(before: Any, after: Any) -> float:
     """Return how far weights have gone, in units of their first length.
 
-    |after - before| / |before|, of arrays of any one shape. Raises ValueError for two
-    shapes, and for weights that were all 0 before.
+    |after - before| / |before|, of arrays of any one shape. Raises ValueError for
+    two shapes, and for weights that were all 0 before.
 
     >>> distance([3, 4], [3, 14])
     2.0

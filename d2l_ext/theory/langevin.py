@@ -98,11 +98,11 @@ def langevin(
 ) -> np.ndarray:
     """Return `theta` after one update: half a step uphill, and noise.
 
-    theta + lr / 2 gradient + sqrt(lr temperature) z, z standard normal. `gradient` is
-    that of the log density, or an unbiased estimate of it, of theta's shape, to which
-    `temperature` broadcasts. Small steps at temperature T draw from density^(1 / T):
-    from the posterior at 1, its maximum alone at 0. Raises ValueError for a negative
-    rate or temperature.
+    theta + lr / 2 gradient + sqrt(lr temperature) z, z standard normal. `gradient`
+    is that of the log density, or an unbiased estimate of it, of theta's shape, to
+    which `temperature` broadcasts. Small steps at temperature T draw from
+    density^(1 / T): from the posterior at 1, its maximum alone at 0. Raises
+    ValueError for a negative rate or temperature.
 
     >>> rng = np.random.default_rng(0)
     >>> langevin(np.array([1.0]), np.array([-1.0]), 0.1, rng, temperature=0)

@@ -117,7 +117,7 @@ function picture(panel, {looks, greys}, {w, h}, {svg: keys, rows}, bare, column)
     + `text-anchor="middle" class="axis">${escaped(panel.ylabel)}</text>`;
   if (panel.title) names += `<text y="${-ROW * rows - 5}">${escaped(panel.title)}</text>`;
 
-  let inner = '';
+  let inner = '', words = '';  // lines may be dense: words lie over them
   panel.pinned.forEach(([, x, y], i) => {
     inner += stroke(path(column(x), column(y), X, Y), pin(greys, i));
   });
@@ -128,12 +128,14 @@ function picture(panel, {looks, greys}, {w, h}, {svg: keys, rows}, bare, column)
   }
   for (const [text, at] of panel.verticals) {
     const x = X(at), right = x < 0.7 * w;
-    inner += stroke(`M${x},0V${h}`, greys.mark) + `<text x="${x + (right ? 3 : -3)}" y="11.5" `
+    inner += stroke(`M${x},0V${h}`, greys.mark);
+    words += `<text x="${x + (right ? 3 : -3)}" y="11.5" `
       + `class="mark" text-anchor="${right ? 'start' : 'end'}">${escaped(text)}</text>`;
   }
   for (const [text, at] of panel.horizontals) {
     const y = Y(at);
-    inner += stroke(`M0,${y}H${w}`, greys.mark) + `<text x="${w - 3}" y="${y - 4}" `
+    inner += stroke(`M0,${y}H${w}`, greys.mark);
+    words += `<text x="${w - 3}" y="${y - 4}" `
       + `class="mark" text-anchor="end">${escaped(text)}</text>`;
   }
   for (const [label, x, y] of panel.lines) {
@@ -142,6 +144,6 @@ function picture(panel, {looks, greys}, {w, h}, {svg: keys, rows}, bare, column)
   return `<path d="${grid}" class="grid"/><path d="${ticks}" class="edge"/>`
     + `<g class="names">${names}${keys}</g>`
     // an inner svg clips by itself: no ids that could meet another picture's
-    + `<svg width="${w}" height="${h}">${inner}</svg>`
+    + `<svg width="${w}" height="${h}">${inner}${words}</svg>`
     + `<rect width="${w}" height="${h}" class="edge"/>`;
 }

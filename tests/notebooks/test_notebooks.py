@@ -19,7 +19,7 @@ PATHS = sorted(FOLDER.glob('*.ipynb'))
 NUMBER = re.compile(r'(?<![\w.])\d+(?:,\d{3})*\.\d+')
 EXPLORER = re.compile(r'^(Explorer|Atlas|HandSetRate)\(', re.MULTILINE)
 DRAWING = re.compile(r'plots\.images\(|\bPanel\(|(recorded|band|consequence)_panels\(')
-# what a reader of 00 to 07 cannot know from the book's earlier chapters
+# what a reader cannot know from the book's earlier chapters
 TERMS = (
     'scheduler',
     'epoch',
@@ -42,6 +42,16 @@ TERMS = (
     'ramp',
     'peak',
     'cold',
+    'roughness',
+    'hash',
+    'sharpness',
+    'top-1 error',
+    'posterior',
+    'prior',
+    'chain',
+    'anneal',
+    'WSD',
+    'iterates',
 )
 
 
@@ -177,7 +187,7 @@ def first_mention(term, sources):
 def test_a_term_is_explained_where_a_new_student_first_meets_it(term):
     sources = [
         cell.source
-        for path in PATHS[:8]
+        for path in PATHS
         for cell in nbformat.read(path, as_version=4).cells[1:]
         if cell.cell_type == 'markdown'
     ]
@@ -225,6 +235,24 @@ def test_outputs_hold_pictures_not_widgets(notebook):
     }
     assert kinds <= {'image/png', 'text/plain', 'text/html', 'text/markdown'}
     assert 'image/png' in kinds
+
+
+def test_nothing_wraps_in_a_window_960_pixels_wide(notebook):
+    """So many letters of each kind fit into a line there, in JupyterLab's own fonts."""
+    for cell in notebook.cells:
+        texts = [(99, cell.source)] if cell.cell_type == 'code' else []
+        if cell.cell_type == 'markdown':
+            texts += [
+                (84, text) for text in re.findall('```(.*?)```', cell.source, re.DOTALL)
+            ]
+        for out in cell.get('outputs', []):
+            data = out.get('data', {})
+            texts.append((84, data.get('text/markdown', '')))
+            if set(data) <= {'text/plain'}:
+                texts.append((99, out.get('text', '') + data.get('text/plain', '')))
+        for fits, text in texts:
+            for line in text.splitlines():
+                assert len(line) <= fits, line
 
 
 def test_no_number_in_the_text_that_no_compared_cell_shows(notebook):

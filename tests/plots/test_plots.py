@@ -310,6 +310,19 @@ def test_a_lone_point_is_a_dot():
     assert 'h0"' in Canvas().draw([panel([2])])
 
 
+def test_the_words_of_a_mark_are_read_where_lines_are_dense():
+    """They lie over the lines, with a white edge, in the picture and as it moves."""
+    dense = panel([1, 2] * 9, verticals={'here': 4}, horizontals={'all below': 1.5})
+    svg = Canvas().draw([dense])
+    words = re.findall('<text[^>]*>(?:here|all below)<', svg)
+    assert all('paint-order="stroke" stroke="#fff"' in word for word in words)
+    assert svg.index(words[0]) > svg.rindex('<path')
+    for text in figure(dense).figure.axes[0].texts:
+        (edge,) = text.get_path_effects()
+        assert edge._gc['foreground'] == 'white'
+        assert text.zorder > max(line.zorder for line in text.axes.lines)
+
+
 def test_labels_are_escaped():
     svg = Canvas().draw([panel(title='<a & "b">', verticals={'<i>': 1})])
     assert '<a' not in svg
