@@ -48,7 +48,7 @@ def largest_eigenvalue(
     """
     start = np.asarray(start, dtype=float)
     if start.ndim != 1 or not start.any():
-        raise ValueError(f'start must be of shape (n,), not 0, got {start!r:.80}')
+        raise ValueError(f'start must have shape (n,), not 0, got {start!r:.80}')
     if not 0 < tolerance < math.inf:
         raise ValueError(f'tolerance must be above 0, got {tolerance!r}')
     pair = _iterate(product, start, 0, tolerance, max_iterations)
