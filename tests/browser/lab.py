@@ -50,11 +50,15 @@ def serve(*arguments):
         with open(Path(name, 'log'), 'w') as log:
             process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         try:
-            for _ in range(600):
+            end = time.monotonic() + 300  # a busy machine takes minutes to start it
+            while True:
                 with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f'{url}/api', timeout=1).close()
+                    urllib.request.urlopen(f'{url}/api', timeout=10).close()
                     break
-                assert process.poll() is None, Path(name, 'log').read_text()
+                late = time.monotonic() > end
+                assert process.poll() is None and not late, Path(
+                    name, 'log'
+                ).read_text()
                 time.sleep(0.1)
             yield url, folder
         finally:

@@ -104,6 +104,21 @@ def test_mxnet_is_named_where_its_answers_are_recorded_and_nowhere_else(notebook
             assert recorded or not re.search(r'(import|from) [\w.]*mxnet\b', text), text
 
 
+@pytest.mark.parametrize('epochs', [0, 2])
+def test_what_follows_a_run_runs_where_the_run_was_stopped(notebook, epochs):
+    from d2l_ext import schedulers
+    from d2l_ext.training import History
+
+    recipe = {'num_epochs': 30, 'batches_per_epoch': 94}
+    curves = [[0.5] * epochs] * 3
+    stopped = History(recipe, *curves, [0.3] * (94 * epochs + 1), 'stopped')
+    cells = code(notebook)
+    for run, behind in zip(cells, cells[1:]):
+        if 'history = d2l.train(' in run.source:
+            space = {**vars(schedulers), 'history': stopped}
+            exec(behind.source, space)  # noqa: S102
+
+
 def test_it_opens_with_title_and_question(notebook):
     first = notebook.cells[0]
     assert first.cell_type == 'markdown'
