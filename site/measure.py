@@ -15,6 +15,7 @@ import contextlib
 import functools
 import gzip
 import http.server
+import math
 import os
 import pathlib
 import shutil
@@ -190,9 +191,14 @@ def main(rows, moves, site, lite=False):
                         f'{f"{stem[:2]} {key} {name} {door}":38} {turn:5} {seen:7.0f} '
                         f'{alive:6.0f} {statistics.median(times):12.1f} '
                         f'{times[int(0.95 * len(times))]:5.0f} '
-                        f'{Handler.sent / 1e6:8.2f} {os.getloadavg()[0]:5.1f}',
+                        f'{Handler.sent / 1e6:8.2f} {load():5.1f}',
                         flush=True,
                     )
+
+
+def load():
+    """Return the load of the last minute, NaN on Windows, which counts none."""
+    return os.getloadavg()[0] if hasattr(os, 'getloadavg') else math.nan
 
 
 if __name__ == '__main__':

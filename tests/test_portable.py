@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,21 @@ def without_encoding(source):
 )
 def test_text_in_an_unnamed_encoding_is_seen(source, found):
     assert list(without_encoding(source)) == found
+
+
+# What the type checker does not see: functions without types are not looked into
+UNIX_CALLS = (
+    r'\bos\.(chown|fork|getloadavg|getpgid|getuid|killpg|mkfifo|nice|sched_\w+|setsid'
+    r'|statvfs|sysconf|uname|wait[34])\('
+)
+
+
+def test_what_only_unix_has_is_asked_for_before_it_is_called():
+    for folder in ('d2l_ext', 'site', 'benchmarks'):
+        for path in (ROOT / folder).rglob('*.py'):
+            text = path.read_text('utf-8')
+            for name in re.findall(UNIX_CALLS, text):
+                assert f"hasattr(os, '{name}')" in text, (path, name)
 
 
 def test_files_are_read_and_written_as_utf_8():
