@@ -15,13 +15,16 @@ def one() -> Iterator[None]:
     of any number of cores.
 
     >>> with one():
-    ...     'OMP_NUM_THREADS' in os.environ
+    ...     'MXNET_OMP_MAX_THREADS' in os.environ or 'OMP_NUM_THREADS' in os.environ
     True
     """
-    said = os.environ.get('OMP_NUM_THREADS')
-    os.environ.setdefault('OMP_NUM_THREADS', '1')
+    # not OMP_NUM_THREADS: where PyTorch has loaded OpenMP before, nobody asks for it
+    name = 'MXNET_OMP_MAX_THREADS'
+    if 'OMP_NUM_THREADS' in os.environ or name in os.environ:
+        yield
+        return
+    os.environ[name] = '1'
     try:
         yield
     finally:
-        if said is None:
-            del os.environ['OMP_NUM_THREADS']
+        del os.environ[name]

@@ -223,6 +223,32 @@ def test_kernels_that_are_none_are_named(kernels):
         d2l.run(Recipe(ConstantScheduler(0.1), num_epochs=1), 0, kernels=kernels)
 
 
+def test_it_stays_one_where_pytorch_has_loaded_openmp_before():
+    pytest.importorskip('torch')
+    environment = {k: v for k, v in os.environ.items() if k != 'OMP_NUM_THREADS'}
+    script = (
+        'import {}, os\n'
+        'from d2l_ext import mxnet as d2l\n'
+        'from d2l_ext.schedulers import ConstantScheduler\n'
+        'from d2l_ext.training import Recipe\n'
+        'h = d2l.run(Recipe(ConstantScheduler(0.3), num_epochs=1), 0, kernels="8 wide")\n'
+        'print(h.train_loss)\n'
+    )
+    losses = [
+        subprocess.check_output(
+            [sys.executable, '-c', script.format(first)],
+            env=environment | more,
+            text=True,
+        )
+        for first, more in (
+            ('sys', {'OMP_NUM_THREADS': '1'}),
+            ('sys', {}),
+            ('torch', {}),
+        )
+    ]
+    assert losses[0] == losses[1] == losses[2]
+
+
 @pytest.mark.parametrize(('said', 'threads'), [(None, '1'), ('2', '2')])
 def test_one_thread_where_nobody_has_said(said, threads):
     environment = {k: v for k, v in os.environ.items() if k != 'OMP_NUM_THREADS'}
