@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 
 
@@ -18,13 +19,13 @@ def one() -> Iterator[None]:
     ...     'MXNET_OMP_MAX_THREADS' in os.environ or 'OMP_NUM_THREADS' in os.environ
     True
     """
-    # not OMP_NUM_THREADS: where PyTorch has loaded OpenMP before, nobody asks for it
-    name = 'MXNET_OMP_MAX_THREADS'
-    if 'OMP_NUM_THREADS' in os.environ or name in os.environ:
-        yield
-        return
-    os.environ[name] = '1'
+    # OpenMP that PyTorch has loaded before asks for OMP_NUM_THREADS no more
+    name = 'MXNET_OMP_MAX_THREADS' if 'torch' in sys.modules else 'OMP_NUM_THREADS'
+    unsaid = not {'OMP_NUM_THREADS', name} & os.environ.keys()
+    if unsaid:
+        os.environ[name] = '1'
     try:
         yield
     finally:
-        del os.environ[name]
+        if unsaid:
+            del os.environ[name]

@@ -200,7 +200,7 @@ def _words(ax: Axes, height: float, panel: Panel, looks: dict[str, Style]) -> st
                 place = f'x="{left + 34:.1f}" y="{baseline:.1f}"'
                 out.append(f'<text {place} fill="black">{html.escape(line)}</text>')
                 baseline += ROW
-        left += max(entry_width(entries[i][0]) for i in column) if len(column) else 0
+        left += max((entry_width(entries[i][0]) for i in column), default=0)
     return f'<g {FONT}>{"".join(out)}</g>'
 
 

@@ -50,8 +50,8 @@ def second_moments(
         raise ValueError(
             f'scale must be a number >= 0, or one for each rate, got {scale!r:.80}'
         )
-    if np.ndim(updates) == 0:
-        updates = whole_number('updates', updates)
+    each = updates if np.ndim(updates) else [updates]
+    updates = np.array([whole_number('updates', number) for number in each])
     updates = np.broadcast_to(updates, lrs.shape)
     if not lrs.size:
         return _seen(np.empty((0, curvatures.size)), weights)
@@ -285,18 +285,14 @@ def _repeated(model, state, slopes, squares, curvatures, noises, updates):
     p = model.gain(slopes[:, None] * curvatures)
     q = squares[:, None] * noises
 
-    def and_one_more(matrix, added):
-        return model.turned(matrix, p), model.update(added, p, q)
-
     matrix, added = _nothing(model, p.shape)
     for bit in reversed(range(int(updates.max()).bit_length())):
         added = model.through(matrix, added, added)
         matrix = model.times(matrix, matrix)
         odd = (updates >> bit & 1)[:, None]
         if odd.any():
-            one_more = and_one_more(matrix, added)
-            matrix = np.where(odd, one_more[0], matrix)
-            added = np.where(odd, one_more[1], added)
+            matrix = np.where(odd, model.turned(matrix, p), matrix)
+            added = np.where(odd, model.update(added, p, q), added)
     return np.array([first for first, *_ in model.carried(state, matrix, added)])
 
 
