@@ -223,6 +223,7 @@ def test_bad_rates_are_refused(lrs):
         ({'curvatures': []}, 'curvatures must be'),
         ({'scale': [1, 2]}, 'scale must be a number >= 0, or one for each rate'),
         ({'updates': 1.5}, 'updates must be a whole number'),
+        ({'updates': [2, 0]}, 'updates must be a whole number >= 1, got 0'),
     ],
 )
 def test_bad_problems_are_refused(arguments, message):

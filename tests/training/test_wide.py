@@ -223,11 +223,16 @@ def test_kernels_that_are_none_are_named(kernels):
         d2l.run(Recipe(ConstantScheduler(0.1), num_epochs=1), 0, kernels=kernels)
 
 
+def unsaid():
+    """Return this environment, but for what it says of threads."""
+    return {k: v for k, v in os.environ.items() if k != 'OMP_NUM_THREADS'}
+
+
 def test_it_is_one_with_either_engine_and_behind_pytorch():
     pytest.importorskip('torch')
-    environment = {k: v for k, v in os.environ.items() if k != 'OMP_NUM_THREADS'}
+    environment = unsaid()
     script = (
-        'import {}, os\n'
+        'import {}\n'
         'from d2l_ext import mxnet as d2l\n'
         'from d2l_ext.schedulers import ConstantScheduler\n'
         'from d2l_ext.training import Recipe\n'
@@ -252,7 +257,7 @@ def test_it_is_one_with_either_engine_and_behind_pytorch():
 
 @pytest.mark.parametrize(('said', 'threads'), [(None, '1'), ('2', '2')])
 def test_one_thread_where_nobody_has_said(said, threads):
-    environment = {k: v for k, v in os.environ.items() if k != 'OMP_NUM_THREADS'}
+    environment = unsaid()
     if said:
         environment['OMP_NUM_THREADS'] = said
     script = (
