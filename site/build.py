@@ -21,10 +21,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from typing import Any
 
 SITE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(SITE.parent))
 
+import bytecode
 import jinja2
 import live
 import mistune
@@ -91,13 +93,14 @@ def build(folder: pathlib.Path, chosen: list[str]) -> None:
         {'title': _title(notebook), 'href': _address(stem)}
         for stem, notebook in notebooks.items()
     ]
-    shared, offline = _engine(out)
-    shared['training'] = out.asset('training.js', _packed(_training()))
-    training_size = (folder / shared['training']).stat().st_size
+    training = out.asset('training.js', _packed(_training()))
+    training_size = (folder / training).stat().st_size
+    offline: dict[str, bytes] = {}
     explorers = {
         stem: _explorers(out, stem, notebook, offline, training_size)
         for stem, notebook in notebooks.items()
     }
+    shared = _engine(out, offline) | {'training': training}
     shared['offline'] = out.asset('offline.js', _packed(offline))
     css = out.asset('page.css', (STATIC / 'page.css').read_bytes())
     js = out.asset('page.js', _script('draw', 'training', 'page'))
@@ -150,29 +153,45 @@ def _templates() -> jinja2.Environment:
 # What the browser runs
 
 
-def _engine(out: Output) -> tuple[dict, dict[str, bytes]]:
-    """Write Python, the package and the worker; return where, and all their bytes."""
-    files = {name: (parts.FOLDER / name).read_bytes() for name in PYODIDE}
-    wheel = parts.numpy_wheel()
-    files[wheel.name] = wheel.read_bytes()
-    lock = json.loads((parts.FOLDER / 'pyodide-lock.json').read_bytes())
-    lock['packages'] = {'numpy': lock['packages']['numpy']}
-    files['pyodide-lock.json'] = json.dumps(lock).encode()
-    python = f'assets/python-{_hash(b"".join(files.values()))}'
-    (out.folder / python).mkdir()
-    for name, data in files.items():
-        (out.folder / python / name).write_bytes(data)
+def _engine(out: Output, offline: dict[str, bytes]) -> dict:
+    """Write Python, the package and the worker; return where, note all their bytes.
 
+    Afterwards: what the explorers have imported by now comes as bytecode.
+    """
     sources = {
         f'd2l_ext/{path.relative_to(PACKAGE).as_posix()}': path.read_bytes()
         for path in PACKAGE.rglob('*.py')
     }
     sources['live.py'] = (SITE / 'live.py').read_bytes()
-    package = out.asset('package.txz', _archive(sources))
+    told = _node('bytecode.mjs', [base64.b64encode(_archive(sources)).decode()])
+    compiled = {path: base64.b64decode(code) for path, code in told.items()}
+    files = _python(compiled)
+    python = f'assets/python-{_hash(b"".join(files.values()))}'
+    (out.folder / python).mkdir()
+    for name, data in files.items():
+        (out.folder / python / name).write_bytes(data)
+    package = out.asset('package.txz', _archive(bytecode.beside(sources, compiled)))
     worker = out.asset('worker.js', (STATIC / 'worker.js').read_bytes())
+    offline |= files
     for path in package, worker:
-        files[pathlib.Path(path).name] = (out.folder / path).read_bytes()
-    return {'python': f'{python}/', 'worker': worker, 'archives': [package]}, files
+        offline[pathlib.Path(path).name] = (out.folder / path).read_bytes()
+    return {'python': f'{python}/', 'worker': worker, 'archives': [package]}
+
+
+def _python(compiled: dict[str, bytes]) -> dict[str, bytes]:
+    """Return Pyodide's files, its lock with NumPy alone and the hash of that as it is."""
+    files = {name: (parts.FOLDER / name).read_bytes() for name in PYODIDE}
+    stdlib, wheel = 'python_stdlib.zip', parts.numpy_wheel()
+    files[stdlib] = bytecode.in_archive(files[stdlib], bytecode.STDLIB, compiled)
+    numpy = bytecode.in_archive(wheel.read_bytes(), bytecode.PACKAGES, compiled)
+    lock = json.loads((parts.FOLDER / 'pyodide-lock.json').read_bytes())
+    entry = lock['packages']['numpy'] | {'sha256': hashlib.sha256(numpy).hexdigest()}
+    lock['packages'] = {'numpy': entry}
+    return {
+        **files,
+        wheel.name: numpy,
+        'pyodide-lock.json': json.dumps(lock).encode(),
+    }
 
 
 def _archive(files: dict[str, bytes]) -> bytes:
@@ -280,7 +299,7 @@ def _spec(item: Slice, controls: list[dict]) -> dict:
     }
 
 
-def _node(script: str, value: object) -> list:
+def _node(script: str, value: object) -> Any:
     """Return what a script answers to `value`, NaN and infinity included."""
     if not shutil.which('node'):
         raise ValueError('node must be installed to draw the pages, as npm is')

@@ -50,9 +50,11 @@ def second_moments(
         raise ValueError(
             f'scale must be a number >= 0, or one for each rate, got {scale!r:.80}'
         )
-    each = updates if np.ndim(updates) else [updates]
-    updates = np.array([whole_number('updates', number) for number in each])
-    updates = np.broadcast_to(updates, lrs.shape)
+    counts = np.asarray(updates)
+    if counts.dtype.kind not in 'iu' or not np.all(counts >= 1):  # else they are right
+        each = updates if np.ndim(updates) else [updates]
+        counts = np.array([whole_number('updates', number) for number in each])
+    updates = np.broadcast_to(counts, lrs.shape)
     if not lrs.size:
         return _seen(np.empty((0, curvatures.size)), weights)
     model: _Descent | _HeavyBall = _Descent()
@@ -291,8 +293,11 @@ def _repeated(model, state, slopes, squares, curvatures, noises, updates):
         matrix = model.times(matrix, matrix)
         odd = (updates >> bit & 1)[:, None]
         if odd.any():
-            matrix = np.where(odd, model.turned(matrix, p), matrix)
-            added = np.where(odd, model.update(added, p, q), added)
+            turned, noisier = model.turned(matrix, p), model.update(added, p, q)
+            if not odd.all():
+                turned = np.where(odd, turned, matrix)
+                noisier = np.where(odd, noisier, added)
+            matrix, added = turned, noisier
     return np.array([first for first, *_ in model.carried(state, matrix, added)])
 
 

@@ -6,7 +6,8 @@ const LEFT = 72, RIGHT = 18, BELOW = 44, ROW = 18, TICK = 12.5;
 const ENTITIES = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;'};
 const escaped = text => String(text).replace(/[&<>"]/g, c => ENTITIES[c]);
 
-// The path of a line, in tenths of a pixel; NaN lifts the pen.
+// The path of a line, in tenths of a pixel; NaN lifts the pen. A point within half a
+// pixel of the last one drawn is not seen, and a move waits for thousands of them.
 function path(xs, ys, X, Y) {
   let d = '', pen = false, lastX, lastY, points = 0;
   for (let i = 0; i < xs.length; i++) {
@@ -14,6 +15,8 @@ function path(xs, ys, X, Y) {
     // far outside is outside, and SVG's numbers end where Python's go on
     const y = Math.round(10 * Math.max(-1e4, Math.min(1e4, Y(ys[i])))) / 10;
     if (!(Number.isFinite(x + ys[i]) && y === y)) { pen = false; continue; }
+    const last = i + 1 === xs.length || Number.isNaN(ys[i + 1]);
+    if (pen && !last && Math.abs(x - lastX) < 0.5 && Math.abs(y - lastY) < 0.5) continue;
     if (!pen) d += `M${x},${y}`;
     else if (x === lastX) { if (y !== lastY) d += `V${y}`; }
     else d += y === lastY ? `H${x}` : `L${x},${y}`;

@@ -301,15 +301,17 @@ function fromAddress() {
   explorer.want('restore', decodeURI(settings.join('?')));
 }
 
-// One worker, and at most one question under way: the newest settings win.
-let worker, busy = false;
+// One worker, and at most one question under way: the newest settings win. What readers
+// have asked for goes before an explorer that nobody has touched yet.
+let worker, booted = false, busy = false;
 function ask() {
-  if (busy) return;
-  for (const explorer of Object.values(explorers)) {
-    if (!explorer.ready || !explorer.waiting.length) continue;
-    busy = true;
-    return worker.postMessage(explorer.waiting.shift());
-  }
+  if (busy || !booted) return;
+  const all = Object.values(explorers), asking = all.filter(e => e.waiting.length);
+  const next = asking.find(e => e.ready) || asking[0] || all.find(e => !e.ready);
+  if (!next) return;
+  busy = true;
+  const {key, statements, expression} = next.spec;
+  worker.postMessage(next.ready ? next.waiting.shift() : {make: {key, statements, expression}});
 }
 
 const explorers = {};
@@ -321,7 +323,11 @@ function answered({data: message}) {
     for (const note of document.querySelectorAll('.waiting')) {
       note.textContent = 'Python could not be loaded here: the pictures stay as they are.';
     }
+  } else if (message.booted) {
+    booted = true;
+    ask();
   } else if (message.alive) {
+    busy = false;
     const explorer = explorers[message.alive];
     explorer.ready = true;
     explorer.alive();
@@ -337,8 +343,7 @@ function answered({data: message}) {
 }
 
 async function start() {
-  const boot = {python: local(live.python), archives: live.archives.map(local),
-    explorers: live.explorers.map(({key, statements, expression}) => ({key, statements, expression}))};
+  const boot = {python: local(live.python), archives: live.archives.map(local)};
   let source = local(live.worker);
   if (location.protocol === 'file:') {
     boot.files = await unpacked(live.offline);

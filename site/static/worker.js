@@ -1,12 +1,13 @@
 // Python beside the page: runs the notebook's own statements, answers with numbers.
 
-let act;
+let live;
 
 self.onmessage = async ({data: message}) => {
   try {
     if (message.boot) return await boot(message.boot);
+    if (message.make) return make(message.make);
     const {key, verb, text = '', turn} = message;
-    const began = performance.now(), answer = act(key, verb, text);
+    const began = performance.now(), answer = live.act(key, verb, text);
     const array = answer.get(1), buffer = array.getBuffer('f64'), data = buffer.data.slice();
     const view = answer.get(0);
     for (const thing of [buffer, array, answer]) (thing.release || thing.destroy).call(thing);
@@ -19,7 +20,7 @@ self.onmessage = async ({data: message}) => {
 
 // `python`: where Pyodide is; `archives`: the package, and the recordings that the page
 // shows; `files`: {name: bytes} of them all where there is no server, as on a USB stick.
-async function boot({python, archives, explorers, files}) {
+async function boot({python, archives, files}) {
   const last = url => String(url.url || url).split('/').pop();
   if (files) self.fetch = async url => new Response(files[last(url)], {headers: {
     'Content-Type': last(url).endsWith('.wasm') ? 'application/wasm' : 'text/javascript'}});
@@ -32,10 +33,11 @@ async function boot({python, archives, explorers, files}) {
   const py = await loadPyodide(options);
   const extractDir = py.runPython('import site; site.getsitepackages()[0]');
   for (const archive of loaded) py.unpackArchive(await archive, 'xztar', {extractDir});
-  const live = py.pyimport('live');
-  act = live.act;
-  for (const {key, statements, expression} of explorers) {
-    live.make(key, statements, expression);
-    postMessage({alive: key});
-  }
+  live = py.pyimport('live');
+  postMessage({booted: true});
+}
+
+function make({key, statements, expression}) {
+  live.make(key, statements, expression);
+  postMessage({alive: key});
 }

@@ -251,6 +251,26 @@ def test_recordings_move_before_python_is_there(site, chromium):
         context.close()
 
 
+def test_what_a_reader_asked_for_is_alive_first(site, chromium):
+    context = chromium.new_context(offline=True, viewport=WIDE)
+    page = context.new_page()
+    page.goto((site / '04_multi_factor.html').as_uri(), wait_until='domcontentloaded')
+    first, *_, last = page.locator('.explorer').evaluate_all(
+        'all => all.map(e => e.id)'
+    )
+    alive = """([first, last]) => new Promise(done => {
+        const [a, b] = [first, last].map(key => document.getElementById(key).classList);
+        new MutationObserver(() => {
+            if (a.contains('alive') || b.contains('alive')) done(b.contains('alive'));
+        }).observe(document.body, {subtree: true, attributeFilter: ['class']});
+        document.getElementById(last).querySelector('input[type=range]').dispatchEvent(
+            new Event('input', {bubbles: true}));
+    })"""
+    assert page.evaluate(alive, [first, last])
+    page.wait_for_function(ALIVE, timeout=120_000)
+    context.close()
+
+
 def test_points_are_added_removed_and_dragged(site, open_page):
     from playwright.sync_api import expect
 
