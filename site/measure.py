@@ -103,6 +103,11 @@ def packed(path):
 TYPES = {'.mjs': 'text/javascript', '.wasm': 'application/wasm'}
 
 
+def pause(i):
+    """Return milliseconds to wait: after them a frame may be at any point of its time."""
+    return 40 + 7 * i % 17
+
+
 def measured(page, address, key, name, moves):
     """Return (first picture, alive, [a move, ...]) of a page that is opened now."""
     page.goto(address, wait_until='commit')
@@ -112,7 +117,7 @@ def measured(page, address, key, name, moves):
     times = []
     for i in range(moves):
         times.append(page.evaluate(MOVE, [key, name, (i * 37 + 11) % 101 / 101])[1])
-        page.wait_for_timeout(40)
+        page.wait_for_timeout(pause(i))
     return page.evaluate(paint), alive, times
 
 
@@ -152,7 +157,7 @@ def measured_lite(page, address, moves):
         page.evaluate(DRAWN)
         page.keyboard.press(('ArrowRight', 'ArrowLeft')[i // 5 % 2])
         times.append(page.evaluate('drawn'))
-        page.wait_for_timeout(40)
+        page.wait_for_timeout(pause(i))
     times = [time for time in times if time is not None] or [float('nan')]
     paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
     return page.evaluate(paint), alive, times

@@ -36,7 +36,8 @@ ACT = """([key, action]) => new Promise((done, failed) => {
     const box = document.getElementById(key);
     const before = box.querySelector('.picture').innerHTML;
     addEventListener('shown', function shown({detail}) {
-        if (detail.key !== key || detail.view.error) return;
+        // turn 1 is what a page asks by itself, once the explorer is alive
+        if (detail.key !== key || detail.turn < 2 || detail.view.error) return;
         removeEventListener('shown', shown);
         setTimeout(() => done(before !== box.querySelector('.picture').innerHTML), 150);
     });
