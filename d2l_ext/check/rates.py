@@ -37,7 +37,7 @@ class Rates:
                 times = {*range(40), *range(0, n, n // 300), *early, *begins, n - 1}
                 self.times = sorted(t for t in times if t < n)
             self.lrs = [*map(self.rate, self.times)]  # a look at each t would cost more
-            if not all(0 <= lr < math.inf for lr in self.lrs):
+            if not (min(self.lrs) >= 0 and sum(self.lrs) < math.inf):  # one is none
                 self.lrs = [rate_at(scheduler, t, plan.per) for t in self.times]
         else:
             self.times, self.lrs = range(n), list(_rates(plan))
@@ -45,11 +45,13 @@ class Rates:
         self.peak = max(self.lrs)
         self.tolerance = 1e-9 * self.peak
         self.stretches = []  # [i, j, rises]: from lrs[i] to lrs[j] it never turns
-        for i, (a, b) in enumerate(zip(self.lrs, self.lrs[1:])):
-            if abs(b - a) > self.tolerance:
-                if not self.stretches or self.stretches[-1][2] != (b > a):
-                    self.stretches.append([i, i + 1, b > a])
-                self.stretches[-1][1] = i + 1
+        rises = None
+        for j, (a, b) in enumerate(zip(self.lrs, self.lrs[1:]), 1):
+            if not -self.tolerance <= b - a <= self.tolerance:
+                if rises != (b > a):
+                    rises = b > a
+                    self.stretches.append([j - 1, j, rises])
+                self.stretches[-1][1] = j
 
     def winding(self):
         """Return whether a rate may change its direction more often than a few times.

@@ -30,10 +30,10 @@ def over_early(run):
     def at_rest(lr):
         return abs(lr - end) <= run.tolerance
 
-    moving = [i for i, lr in enumerate(run.lrs) if not at_rest(lr)]
-    if not moving or moving[-1] + 1 == len(run.lrs):
+    last = _last_without(at_rest, run.lrs)
+    if last < 0 or last + 1 == len(run.lrs):
         return ''
-    count = run.change(at_rest, moving[-1] + 1)
+    count = run.change(at_rest, last + 1)
     falls = end < run.peak - run.tolerance
     if not (count <= EARLY * run.n if falls else run.meant_as_epochs(count, True)):
         return ''
@@ -50,7 +50,7 @@ def zero_at_the_end(run):
     def zero(lr):
         return lr <= rounding
 
-    last = max((i for i, lr in enumerate(run.lrs) if not zero(lr)), default=-1)
+    last = _last_without(zero, run.lrs)
     if not 0 <= last < len(run.lrs) - 1:
         return ''
     begin = run.change(zero, last + 1)
@@ -59,6 +59,11 @@ def zero_at_the_end(run):
         f'The rate of the last {run.share(count)} is 0, nothing is learned in them: '
         f'make its lengths {run.n / begin:.3g} times as long, or end above 0.'
     )
+
+
+def _last_without(holds, lrs):
+    """Return the place of the last rate for which `holds` does not hold, -1 for none."""
+    return next((i for i in reversed(range(len(lrs))) if not holds(lrs[i])), -1)
 
 
 def rises_again(run):
@@ -145,7 +150,7 @@ def falls_little(run):
 
 
 def unstable(run, stability):
-    if stability is None:
+    if stability is None or run.peak <= stability:
         return ''
     over = [lr > stability for lr in run.lrs]
     # each stretch above the line ends where the next one below begins
