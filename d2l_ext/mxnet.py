@@ -126,8 +126,8 @@ def plain(depth: int = 16, width: int = 64) -> nn.HybridSequential:
     """Return a deep net: `depth` dense layers, no normalisation, no shortcuts.
 
     Takes X of shape (n, 1, 28, 28) to y_hat of shape (n, 10). Its SELU keeps the
-    size of a signal from layer to layer; through ReLU, with these first weights, it
-    would lose half of its square in each. Raises RuntimeError without
+    size of a signal from layer to layer; through ReLU, with these first weights,
+    it would lose half of its square in each. Raises RuntimeError without
     `npx.set_np()`. Source: Klambauer et al. (2017).
     """
     check_np()

@@ -98,9 +98,9 @@ class SquareRootScheduler(Scheduler):
 class FactorScheduler(Scheduler):
     """Multiply by `factor` every `step`, down to a floor.
 
-    lr(t) = max(stop_factor_lr, base_lr factor^floor(t / step)), never above base_lr
+    lr(t) = max(stop_factor_lr, base_lr factor^floor(t / step)), at most base_lr
 
-    The book's class multiplies before it answers, so it starts at base_lr * factor.
+    The book's class multiplies before it answers: it starts at base_lr * factor.
 
     >>> scheduler = FactorScheduler(factor=0.9, stop_factor_lr=1e-2, base_lr=2.0)
     >>> [round(scheduler(t), 3) for t in (0, 1, 2, 100)]

@@ -36,11 +36,11 @@ def last_iterate_bound(
     E f(x_T) - f* <= distance^2 / (2 S_1) + N_1 / (2 S_1)
     + (1/2) sum over k = 1, ..., T - 1 of lr_k N_k / (S_(k+1) S_k),
     with S_k = lr_k + ... + lr_T, N_k = lr_k^2 G_k^2 + ... + lr_T^2 G_T^2, G_t^2 =
-    E |g_t|^2 (`norms`: one number, or one for each update) and `distance` that from
-    the start x_1 to a minimum. The update is x_(t+1) = x_t - lr_t g_t, so x_T is
-    the point where the last gradient is taken, and lr_T moves only what comes after
-    it. Rates of 0 at the end are left out: the bound is then about the point before
-    the last move.
+    E |g_t|^2 (`norms`: one number, or one for each update) and `distance` that
+    from the start x_1 to a minimum. The update is x_(t+1) = x_t - lr_t g_t, so x_T
+    is the point where the last gradient is taken, and lr_T moves only what comes
+    after it. Rates of 0 at the end are left out: the bound is then about the point
+    before the last move.
 
     Raises ValueError for rates or norms below 0 or not finite, and rates all 0.
 

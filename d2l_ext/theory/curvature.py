@@ -33,11 +33,11 @@ def largest_eigenvalue(
     """Return the largest eigenvalue of a symmetric matrix H, an `Eigenpair`.
 
     `product` takes v of shape (n,) to H v. Power iteration, v <- H v / |H v| from
-    v = start / |start|, goes on until the residual is at most `tolerance` times the
-    value, or for `max_iterations`. A good `start` is the eigenvector of a moment
-    ago; a value that is not finite tells of a product that is not. Raises
-    ValueError for a `start` that is 0 or has another shape, a tolerance that is not
-    finite and above 0, and `max_iterations` that are no whole number >= 1.
+    v = start / |start|, goes on until the residual is at most `tolerance` times
+    the value, or for `max_iterations`. A good `start` is the eigenvector of a
+    moment ago; a value that is not finite tells of a product that is not. Raises
+    ValueError for a `start` that is 0 or has another shape, a tolerance that is
+    not finite and above 0, and `max_iterations` that are no whole number >= 1.
 
     >>> pair = largest_eigenvalue(lambda v: np.array([4, 1]) * v, [1, 1])
     >>> round(pair.value, 1), pair.residual <= 0.05 * pair.value

@@ -68,7 +68,7 @@ class RangeTest:
         'minimum / 10': a tenth of where it is lowest; 'valley': two thirds of the way,
         in log rate, down its longest unbroken fall on the way there.
 
-        Source: Smith (2017) for the test; fastai's and Lightning's finders (the rules).
+        Source: Smith (2017) for the test, fastai's and Lightning's finders for rules.
         """
         if self.doubt:
             return {}

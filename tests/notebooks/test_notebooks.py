@@ -258,11 +258,11 @@ def test_nothing_wraps_in_a_window_960_pixels_wide(notebook):
         texts = [(99, cell.source)] if cell.cell_type == 'code' else []
         if cell.cell_type == 'markdown':
             texts += [
-                (84, text) for text in re.findall('```(.*?)```', cell.source, re.DOTALL)
+                (83, text) for text in re.findall('```(.*?)```', cell.source, re.DOTALL)
             ]
         for out in cell.get('outputs', []):
             data = out.get('data', {})
-            texts.append((84, data.get('text/markdown', '')))
+            texts.append((83, data.get('text/markdown', '')))
             if set(data) <= {'text/plain'}:
                 texts.append((99, out.get('text', '') + data.get('text/plain', '')))
         for fits, text in texts:
