@@ -264,7 +264,7 @@ def test_nothing_wraps_in_a_window_960_pixels_wide(notebook):
             data = out.get('data', {})
             texts.append((83, data.get('text/markdown', '')))
             if set(data) <= {'text/plain'}:
-                texts.append((99, out.get('text', '') + data.get('text/plain', '')))
+                texts.append((98, out.get('text', '') + data.get('text/plain', '')))
         for fits, text in texts:
             for line in text.splitlines():
                 assert len(line) <= fits, line
