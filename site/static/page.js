@@ -306,7 +306,8 @@ function fromAddress() {
 let worker, booted = false, busy = false;
 function ask() {
   if (busy || !booted) return;
-  const all = Object.values(explorers), asking = all.filter(e => e.waiting.length);
+  const all = Object.values(explorers).filter(e => !e.lost);
+  const asking = all.filter(e => e.waiting.length);
   const next = asking.find(e => e.ready) || asking[0] || all.find(e => !e.ready);
   if (!next) return;
   busy = true;
@@ -323,6 +324,9 @@ function answered({data: message}) {
     for (const note of document.querySelectorAll('.waiting')) {
       note.textContent = 'Python could not be loaded here: the pictures stay as they are.';
     }
+    busy = false;  // the other explorers go on
+    if (message.key) explorers[message.key].lost = true;
+    ask();
   } else if (message.booted) {
     booted = true;
     ask();

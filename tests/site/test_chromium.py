@@ -369,3 +369,25 @@ def test_over_http_a_page_asks_no_other_host(server, open_page):
     )
     assert not page.context.cookies()
     assert not page.evaluate('localStorage.length')
+
+
+def test_an_explorer_that_fails_leaves_the_others_alive(server, chromium):
+    context = chromium.new_context(viewport=WIDE)
+    page = context.new_page()
+
+    def broken(route):
+        answer = route.fetch()
+        text = answer.text().replace(
+            '"expression":"', '"expression":"no_such_name + ', 1
+        )
+        route.fulfill(response=answer, body=text)
+
+    page.route('**/05_cosine.html', broken)
+    page.goto(f'{server}/05_cosine.html')
+    names = page.locator('.explorer').evaluate_all('all => all.map(box => box.id)')
+    page.wait_for_selector(f'[id="{names[1]}"].alive', timeout=120_000)
+    assert page.evaluate(ACT, [names[1], MOVE])
+    note = page.locator(f'[id="{names[0]}"] .waiting').inner_text()
+    assert note.startswith('Python could not be loaded here')
+    assert not page.locator(f'[id="{names[0]}"].alive').count()
+    context.close()
