@@ -14,7 +14,7 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-npm install --silent --no-save pyodide@314.0.3 > /dev/null
+npm install --silent --no-save 'pyodide@314.0.3' > /dev/null
 cat > start.mjs <<'JS'
 import {loadPyodide} from 'pyodide';
 const py = await loadPyodide();
