@@ -163,7 +163,7 @@ def _engine(out: Output, offline: dict[str, bytes]) -> dict:
         for path in PACKAGE.rglob('*.py')
     }
     sources['live.py'] = (SITE / 'live.py').read_bytes()
-    told = _node('bytecode.mjs', [base64.b64encode(_archive(sources)).decode()])
+    told = node('bytecode.mjs', [base64.b64encode(_archive(sources)).decode()])
     compiled = {path: base64.b64decode(code) for path, code in told.items()}
     files = _python(compiled)
     python = f'assets/python-{_hash(b"".join(files.values()))}'
@@ -210,7 +210,7 @@ def _archive(files: dict[str, bytes]) -> bytes:
 
 def _training() -> dict[str, bytes]:
     """Return what a page takes to train: the net, its kernel and the images."""
-    (wasm,) = _node('wasm.mjs', [(STATIC / 'lenet.wat').read_text('utf-8')])
+    (wasm,) = node('wasm.mjs', [(STATIC / 'lenet.wat').read_text('utf-8')])
     files = {
         'lenet.wasm': base64.b64decode(wasm),
         'trainer.js': _script('lenet', 'trainer'),
@@ -268,7 +268,7 @@ def _explorers(
         offline[pathlib.Path(archives[0]).name] = (
             out.folder / archives[0]
         ).read_bytes()
-    pictures = _node('still.mjs', [[still, WIDE, NARROW] for still in stills])
+    pictures = node('still.mjs', [[still, WIDE, NARROW] for still in stills])
     template = _templates().get_template('explorer.html')
     for item, still, (wide, narrow) in zip(found, stills, pictures, strict=True):
         controls = live.controls(item.key)
@@ -299,7 +299,7 @@ def _spec(item: Slice, controls: list[dict]) -> dict:
     }
 
 
-def _node(script: str, value: object) -> Any:
+def node(script: str, value: object) -> Any:
     """Return what a script answers to `value`, NaN and infinity included."""
     if not shutil.which('node'):
         raise ValueError('node must be installed to draw the pages, as npm is')
@@ -328,7 +328,7 @@ def _formulas(notebooks: dict[str, nbformat.NotebookNode]) -> dict[tuple, str]:
         for cell in notebook.cells:
             if cell.cell_type == 'markdown':
                 markdown(cell.source)
-    return dict(zip(seen, _node('formulas.mjs', [*seen]), strict=True))
+    return dict(zip(seen, node('formulas.mjs', [*seen]), strict=True))
 
 
 def _markdown(formula) -> mistune.Markdown:

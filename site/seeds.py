@@ -29,7 +29,7 @@ def of_the_page(seeds):
     import build
     import live
 
-    (wasm,) = build._node('wasm.mjs', [(SITE / 'static/lenet.wat').read_text('utf-8')])
+    (wasm,) = build.node('wasm.mjs', [(SITE / 'static/lenet.wat').read_text('utf-8')])
     files = {
         path.stem: base64.b64encode(gzip.decompress(path.read_bytes())).decode()
         for path in MINI.glob('*.gz')
@@ -37,7 +37,7 @@ def of_the_page(seeds):
     for seed in seeds:
         begin = live.Training().begin(RECIPE.plan, seed)
         begin = {name: array.tolist() for name, array in begin.items()}
-        yield build._node('seed.mjs', {'begin': begin, 'lenet': wasm, **files})
+        yield build.node('seed.mjs', {'begin': begin, 'lenet': wasm, **files})
 
 
 def of_the_package(backend, seeds):
