@@ -260,9 +260,10 @@ class CosineRestartsScheduler(Scheduler):
             # the time in which the lengths grow: multiplier^i where cycle i begins
             grown = 1 + x * (multiplier - 1)
             cycle = math.log(grown) // math.log(multiplier)
-            if grown >= multiplier ** (cycle + 1):  # the logarithms were rounded
-                cycle += 1
-            x = (grown / multiplier**cycle - 1) / (multiplier - 1)
+            begin = multiplier**cycle
+            if grown >= begin * multiplier:  # the logarithms were rounded
+                cycle, begin = cycle + 1, begin * multiplier
+            x = (grown / begin - 1) / (multiplier - 1)
         height = (1 + math.cos(math.pi * x)) / 2 * float(self.decay) ** cycle
         return _mix(self.base_lr, self.final_lr, height)
 
