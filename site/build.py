@@ -93,7 +93,7 @@ def build(folder: pathlib.Path, chosen: list[str]) -> None:
         {'title': _title(notebook), 'href': _address(stem)}
         for stem, notebook in notebooks.items()
     ]
-    training = out.asset('training.js', _packed(_training()))
+    training = out.asset('training.js', _packed(training_files()))
     training_size = (folder / training).stat().st_size
     offline: dict[str, bytes] = {}
     explorers = {
@@ -163,14 +163,18 @@ def _engine(out: Output, offline: dict[str, bytes]) -> dict:
         for path in PACKAGE.rglob('*.py')
     }
     sources['live.py'] = (SITE / 'live.py').read_bytes()
-    told = node('bytecode.mjs', [base64.b64encode(_archive(sources)).decode()])
+    ours = bytecode.imported(sources)
+    archive = base64.b64encode(_archive(sources)).decode()
+    told = node('bytecode.mjs', [archive, ours])
     compiled = {path: base64.b64decode(code) for path, code in told.items()}
     files = _python(compiled)
     python = f'assets/python-{_hash(b"".join(files.values()))}'
     (out.folder / python).mkdir()
     for name, data in files.items():
         (out.folder / python / name).write_bytes(data)
-    package = out.asset('package.txz', _archive(bytecode.beside(sources, compiled)))
+    package = out.asset(
+        'package.txz', _archive(sources | bytecode.beside(compiled, ours))
+    )
     worker = out.asset('worker.js', (STATIC / 'worker.js').read_bytes())
     offline |= files
     for path in package, worker:
@@ -208,7 +212,7 @@ def _archive(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _training() -> dict[str, bytes]:
+def training_files() -> dict[str, bytes]:
     """Return what a page takes to train: the net, its kernel and the images."""
     (wasm,) = node('wasm.mjs', [(STATIC / 'lenet.wat').read_text('utf-8')])
     files = {

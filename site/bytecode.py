@@ -10,6 +10,7 @@ import io
 import pathlib
 import sys
 import zipfile
+from collections.abc import Iterable
 
 STDLIB = '/lib/python314.zip/'
 PACKAGES = '/lib/python3.14/site-packages/'
@@ -22,7 +23,7 @@ def in_archive(data: bytes, root: str, compiled: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(data)) as old,
-        zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED, compresslevel=9) as new,
+        zipfile.ZipFile(buffer, 'w') as new,
     ):
         for entry in old.infolist():
             name, content = entry.filename, old.read(entry)
@@ -35,13 +36,19 @@ def in_archive(data: bytes, root: str, compiled: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def beside(sources: dict[str, bytes], compiled: dict[str, bytes]) -> dict[str, bytes]:
-    """Return our files and, in the folders that Python asks first, their bytecode.
+def imported(files: Iterable[str]) -> list[str]:
+    """Return those of our files that are imported here, by the explorers of the pages."""
+    return [
+        file
+        for file in files
+        if file.removesuffix('.py').replace('/', '.').removesuffix('.__init__')
+        in sys.modules
+    ]
 
-    Of those that the explorers of the pages have imported here.
-    """
-    return sources | {
+
+def beside(compiled: dict[str, bytes], ours: Iterable[str]) -> dict[str, bytes]:
+    """Return the bytecode of our files, by where Python looks for it first."""
+    return {
         str(path.parent / CACHED.format(path.stem)): compiled[f'{PACKAGES}{path}']
-        for path in map(pathlib.PurePosixPath, sources)
-        if '.'.join(path.with_suffix('').parts).removesuffix('.__init__') in sys.modules
+        for path in map(pathlib.PurePosixPath, ours)
     }

@@ -9,7 +9,6 @@ the last. The page's net begins with the package's weights and takes its minibat
 
 import argparse
 import base64
-import gzip
 import importlib
 import pathlib
 import sys
@@ -17,7 +16,6 @@ import sys
 SITE = pathlib.Path(__file__).resolve().parent
 sys.path.append(str(SITE.parent))
 
-from d2l_ext.data.fashion_mnist import MINI
 from d2l_ext.experiments.recipes import RECIPES
 
 RECIPE = RECIPES['multi_factor_0.3']
@@ -29,15 +27,14 @@ def of_the_page(seeds):
     import build
     import live
 
-    (wasm,) = build.node('wasm.mjs', [(SITE / 'static/lenet.wat').read_text('utf-8')])
     files = {
-        path.stem: base64.b64encode(gzip.decompress(path.read_bytes())).decode()
-        for path in MINI.glob('*.gz')
+        name: base64.b64encode(data).decode()
+        for name, data in build.training_files().items()
     }
     for seed in seeds:
         begin = live.Training().begin(RECIPE.plan, seed)
         begin = {name: array.tolist() for name, array in begin.items()}
-        yield build.node('seed.mjs', {'begin': begin, 'lenet': wasm, **files})
+        yield build.node('seed.mjs', {'begin': begin, 'files': files})
 
 
 def of_the_package(backend, seeds):

@@ -303,9 +303,9 @@ function fromAddress() {
 
 // One worker, and at most one question under way: the newest settings win. What readers
 // have asked for goes before an explorer that nobody has touched yet.
-let worker, booted = false, busy = false;
+let worker, busy = true;  // until Python is there
 function ask() {
-  if (busy || !booted) return;
+  if (busy) return;
   const all = Object.values(explorers).filter(e => !e.lost);
   const asking = all.filter(e => e.waiting.length);
   const next = asking.find(e => e.ready) || asking[0] || all.find(e => !e.ready);
@@ -319,31 +319,27 @@ const explorers = {};
 for (const spec of live.explorers) explorers[spec.key] = new Explorer(spec, ask);
 
 function answered({data: message}) {
+  const explorer = explorers[message.alive || message.key];
   if (message.failed) {
     console.error(message.failed);
     for (const note of document.querySelectorAll('.waiting')) {
       note.textContent = 'Python could not be loaded here: the pictures stay as they are.';
     }
-    busy = false;  // the other explorers go on
-    if (message.key) explorers[message.key].lost = true;
-    ask();
-  } else if (message.booted) {
-    booted = true;
-    ask();
-  } else if (message.alive) {
-    busy = false;
-    const explorer = explorers[message.alive];
+    if (!explorer) return;
+    explorer.lost = !explorer.ready;  // the others go on
+  }
+  busy = false;
+  if (message.alive) {
     explorer.ready = true;
     explorer.alive();
     if (!explorer.waiting.length) explorer.waiting.push({key: message.alive, verb: 'show', turn: 1});
-    ask();
-  } else {
-    busy = false;
-    message.view = JSON.parse(message.view);
-    explorers[message.key].show(message);
-    ask();
-    dispatchEvent(new CustomEvent('shown', {detail: message}));
   }
+  if (message.view) {
+    message.view = JSON.parse(message.view);
+    explorer.show(message);
+  }
+  ask();
+  if (message.view) dispatchEvent(new CustomEvent('shown', {detail: message}));
 }
 
 async function start() {

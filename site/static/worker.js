@@ -14,7 +14,7 @@ self.onmessage = async ({data: message}) => {
     const ms = performance.now() - began;
     postMessage({key, turn, ms, view, data}, [data.buffer]);
   } catch (error) {
-    postMessage({failed: String(error && error.stack || error), key: message.make?.key});
+    postMessage({failed: String(error && error.stack || error), key: (message.make || message).key});
   }
 };
 

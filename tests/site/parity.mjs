@@ -1,18 +1,9 @@
 // The same questions to Python for browsers, in node: parity.mjs SITE REFERENCE
 // prints, of each row, [key, milliseconds a call, [[answer, numbers], ...]].
 import fs from 'node:fs';
-import path from 'node:path';
-import {pathToFileURL} from 'node:url';
+import {python} from './python.mjs';
 
-const assets = path.join(process.argv[2], 'assets');
-const named = start => fs.readdirSync(assets).filter(name => name.startsWith(start));
-const python = path.join(assets, named('python-')[0]) + path.sep;
-const {loadPyodide} = await import(pathToFileURL(python + 'pyodide.mjs'));
-const py = await loadPyodide({indexURL: python, packageCacheDir: python, packages: ['numpy'], stdout: () => {}});
-const extractDir = py.runPython('import site; site.getsitepackages()[0]');
-for (const name of ['package-', 'recordings-'].flatMap(named)) {
-  py.unpackArchive(new Uint8Array(fs.readFileSync(path.join(assets, name))), 'xztar', {extractDir});
-}
+const py = await python(process.argv[2], 'package-', 'recordings-');
 const live = py.pyimport('live');
 py.runPython(`
 import json, live

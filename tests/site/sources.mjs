@@ -1,16 +1,7 @@
 // The modules that a page's start compiles from their sources: sources.mjs SITE
-import fs from 'node:fs';
-import path from 'node:path';
-import {pathToFileURL} from 'node:url';
+import {python} from './python.mjs';
 
-const assets = path.join(process.argv[2], 'assets');
-const named = start => fs.readdirSync(assets).filter(name => name.startsWith(start));
-const python = path.join(assets, named('python-')[0]) + path.sep;
-const {loadPyodide} = await import(pathToFileURL(python + 'pyodide.mjs'));
-const py = await loadPyodide({indexURL: python, packageCacheDir: python, packages: ['numpy'], stdout: () => {}});
-const extractDir = py.runPython('import site; site.getsitepackages()[0]');
-const [name] = named('package-');
-py.unpackArchive(new Uint8Array(fs.readFileSync(path.join(assets, name))), 'xztar', {extractDir});
+const py = await python(process.argv[2], 'package-');
 console.log(py.runPython(`
 import json, pathlib, sys
 import live
