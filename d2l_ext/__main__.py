@@ -78,6 +78,8 @@ def lab(*arguments: str) -> None:
     call(
         *(PYTHON, '-m', 'jupyter', 'lab', '--LabApp.extension_manager=readonly'),
         '--ServerApp.jpserver_extensions=d2l_ext.jupyter.nodelay=True',
+        '--ServerApp.jpserver_extensions=d2l_ext.jupyter.dark=True',
+        '--custom-css',
         f'--LabApp.app_settings_dir={settings}',
         *root,
         'notebooks/00_index.ipynb',

@@ -59,7 +59,8 @@ def test_lab_installs_once_and_hands_on_its_arguments(clone, monkeypatch):
     assert len(clone.said('-m d2l_ext.install')) == 1
     opened = clone.said('-m jupyter lab', 'notebooks/00_index.ipynb', '--port 8899')
     assert len(opened) == 2
-    assert 'd2l_ext.jupyter.nodelay=True' in opened[0]
+    for asked in ('jupyter.nodelay=True', 'jupyter.dark=True', '--custom-css'):
+        assert asked in opened[0]
 
 
 def test_test_adds_its_tools_to_what_is_there(clone, monkeypatch):

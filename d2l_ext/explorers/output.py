@@ -6,6 +6,7 @@ the picture has an output of its own, which is hidden as long as the widget is t
 
 import os
 import sys
+from pathlib import Path
 
 import ipywidgets as widgets
 from IPython import get_ipython
@@ -14,9 +15,9 @@ from IPython.display import display
 VIEW = 'application/vnd.jupyter.widget-view+json'
 LIVE, SAVED = 'd2l-live', 'd2l-saved'
 PICTURE, HANDLES = 'd2l-picture', 'd2l-handles'
-# Three rows: this style, the widget, the picture; `:has` looks into a row. On a dark
-# page pictures turn to light on dark in the same hues, also those of `figure`, which
-# have a size, as JupyterLab keeps no more of them
+# For plain JupyterLab, which does not ask for it as ours does
+DARK = Path(__file__).parents[1] / 'jupyter' / 'settings' / 'custom.css'
+# Three rows: this style, the widget, the picture; `:has` looks into a row
 STYLE = f"""<div class="{SAVED}"><style>
 .jp-OutputArea-child:has(.{SAVED}),
 .jp-OutputArea-child:has(.{SAVED}) + .jp-OutputArea-child:not(:has(.{LIVE})),
@@ -24,9 +25,6 @@ STYLE = f"""<div class="{SAVED}"><style>
 .output_container:has(.{LIVE}) + .output_container {{ display: none }}
 .{HANDLES} {{ pointer-events: none }}
 .{HANDLES} circle {{ pointer-events: auto; cursor: grab; touch-action: none }}
-[data-jp-theme-light="false"] :is(.{PICTURE}, .jp-RenderedImage img[width]) {{
-    filter: invert(.93) hue-rotate(180deg)
-}}
 </style></div>"""
 # ipywidgets gives the handle of a slider no name, and a position for a value; the box
 # before it has both, its value a moment later than the handle moves
@@ -130,7 +128,8 @@ def display_live(view: widgets.DOMWidget, data: dict, metadata: dict) -> None:
     shown = {VIEW: ids}
     # a program that runs notebooks takes no input; it would take the style for a change
     if kernel.get_parent().get('content', {}).get('allow_stdin'):
-        display({'text/html': STYLE + NAMES + DRAG}, raw=True)
+        style = f'{STYLE}<style>{DARK.read_text("utf-8")}</style>'
+        display({'text/html': style + NAMES + DRAG}, raw=True)
         shown['text/plain'] = data['text/plain'].partition('\n')[0]
     display(shown, raw=True)
     display(data, raw=True, metadata=metadata)

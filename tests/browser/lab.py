@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
 FLAGS = ['--no-sandbox', '--disable-gpu']
 NODELAY = '--ServerApp.jpserver_extensions=d2l_ext.jupyter.nodelay=True'
+DARK = NODELAY.replace('nodelay', 'dark')
 SETTINGS = f'--LabApp.app_settings_dir={ROOT / "d2l_ext" / "jupyter" / "settings"}'
 
 

@@ -15,6 +15,7 @@ import pytest
 from d2l_ext.explorers.controls import Log
 from tests.browser.lab import (
     CHROMIUM,
+    DARK,
     FLAGS,
     NODELAY,
     ROOT,
@@ -64,7 +65,7 @@ def browser():
 def server():
     """A JupyterLab of its own: (its address, the folder it serves)."""
     pytest.importorskip('jupyterlab')
-    with serve(NODELAY, SETTINGS) as server:
+    with serve(NODELAY, DARK, '--custom-css', SETTINGS) as server:
         yield server
 
 
@@ -467,20 +468,39 @@ def brightness(locator):
     return np.asarray(seen).mean()
 
 
-@pytest.mark.parametrize('theme', ['Light', 'Dark'])
-def test_pictures_are_as_dark_as_the_theme_and_axe_finds_nothing_serious(
-    lab, theme, tmp_path
-):
+def change_theme(page, theme):
     from playwright.sync_api import expect
 
-    page = lab(STILL, DRAWN)
-    settled(page, 'peaks at 0.3 in epoch 5')
     page.evaluate(
         "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
         f'JupyterLab {theme}',
     )
     light = 'true' if theme == 'Light' else 'false'
     expect(page.locator('body')).to_have_attribute('data-jp-theme-light', light)
+
+
+@pytest.mark.parametrize('theme', ['Light', 'Dark'])
+def test_stored_pictures_are_as_dark_as_the_theme_before_anything_runs(lab, theme):
+    from playwright.sync_api import expect
+
+    notebook = next(ROOT.glob('notebooks/03_*.ipynb'))
+    page = lab(notebook, height=20_000, run=False)
+    change_theme(page, theme)
+    pictures = page.locator('.jp-RenderedImage img')
+    expect(pictures).to_have_count(notebook.read_text('utf-8').count('"image/png": "'))
+    for picture in pictures.all():
+        mean = brightness(picture)
+        assert mean > 220 if theme == 'Light' else mean < 60
+
+
+@pytest.mark.parametrize('theme', ['Light', 'Dark'])
+def test_pictures_are_as_dark_as_the_theme_and_axe_finds_nothing_serious(
+    lab, theme, tmp_path
+):
+
+    page = lab(STILL, DRAWN)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    change_theme(page, theme)
     without_code(page)
     page.screenshot(path=tmp_path / f'{theme}.png')
     for shown in page.locator('.d2l-picture'), page.locator('.jp-RenderedImage img'):
