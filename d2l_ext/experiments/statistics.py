@@ -7,6 +7,7 @@ that of guessing, or infinite, and would drown what schedules do to a run that l
 Everything here reads recordings; nothing trains.
 """
 
+import functools
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ class Paired(NamedTuple):
 
     >>> pairs = paired([0.86, 0.87, 0.88], [0.84, 0.86, 0.85])
     >>> pairs, pairs.seeds_needed()
-    (+0.020 ± 0.006 over 3 seeds, 2)
+    (+0.020 ± 0.006 over 3 seeds, 5)
     """
 
     mean: float
@@ -57,23 +58,25 @@ class Paired(NamedTuple):
         half = student_t(self.n - 1) * self.error
         return self.mean - half, self.mean + half
 
-    def seeds_needed(self, level: float = 0.05, power: float = 0.8) -> float:
+    def seeds_needed(self) -> float:
         """Return how many pairs would show a true difference of this size.
 
-        n = ((z(1 - level/2) + z(power)) s / d)^2, rounded up, at least 2: a two-sided
-        test at `level` then finds it with probability `power`. z is the normal
-        quantile; s is itself an estimate, from few pairs a rough one. inf where d = 0.
+        The least n >= ((t(0.975) + t(0.8)) s / d)^2, with the quantiles t of Student's
+        t of n - 1 degrees of freedom: the `interval` of n pairs then leaves 0 out four
+        times in five. s is itself an estimate, from few pairs a rough one. inf where
+        d = 0.
 
-        Raises ValueError (statistics.StatisticsError) unless 0 < level < 2 and
-        0 < power < 1.
-
-        Source: Cohen (1988); Colas, Sigaud, Oudeyer, "How many random seeds?" (2018).
+        Source: Zar, "Biostatistical Analysis" (2010), 7.7; Colas, Sigaud, Oudeyer, "How
+        many random seeds?" (2018).
         """
         if not self.mean or not math.isfinite(self.mean) or self.n < 2:
             return math.inf
-        z = statistics.NormalDist().inv_cdf
-        root = (z(1 - level / 2) + z(power)) * self.sd / self.mean
-        return max(2, math.ceil(root**2))
+        ratio, z = self.sd / self.mean, statistics.NormalDist().inv_cdf
+        # of as many pairs as the normal quantiles ask for, which are the smaller ones
+        n = max(2, math.floor(((z(0.975) + z(0.8)) * ratio) ** 2))
+        while n < ((student_t(n - 1) + student_t(n - 1, 0.8)) * ratio) ** 2:
+            n += 1
+        return n
 
 
 def paired(values: Sequence[float], control: Sequence[float]) -> Paired:
@@ -144,18 +147,24 @@ def same_seed(*groups: Sequence[History]) -> list[tuple[History, ...]]:
 
 # Not SciPy's stdtrit: to load it takes longer than all other work of the verdicts, which
 # every notebook prints, also where there is NumPy alone. A test compares the two
-def student_t(df: int) -> float:
-    """Return the 97.5 % quantile of Student's t with `df` degrees of freedom.
+@functools.cache
+def student_t(df: int, quantile: float = 0.975) -> float:
+    """Return a quantile from 0.5 to 0.975 of Student's t, `df` degrees of freedom.
 
     >>> [round(student_t(df), 3) for df in (1, 4, 9)]
     [12.706, 2.776, 2.262]
 
-    Source: Abramowitz and Stegun (1964), 26.7.3 and 26.7.4, solved by bisection.
+    Source: Abramowitz and Stegun (1964), 26.7.3 and 26.7.4, solved by bisection; 26.7.5
+    where df is large.
     """
+    if df > 1000:
+        z = statistics.NormalDist().inv_cdf(quantile)
+        return z + (z**3 + z) / (4 * df)
     low, high = 0.0, 13.0
     while high - low > 1e-12:
         middle = (low + high) / 2
-        low, high = (low, middle) if _within(middle, df) > 0.95 else (middle, high)
+        beyond = _within(middle, df) > 2 * quantile - 1
+        low, high = (low, middle) if beyond else (middle, high)
     return (low + high) / 2
 
 

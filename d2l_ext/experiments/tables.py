@@ -126,7 +126,7 @@ def told_apart(
     The difference is 'none' where both learned with no seed, '' where none is shared.
 
     >>> told_apart(store.load('cosine_0.3'), store.load('constant_0.3'))
-    ('+0.023 ± 0.005', '2')
+    ('+0.023 ± 0.005', '4')
     """
     try:
         pairs = difference_of(runs, control or ())

@@ -22,7 +22,7 @@ from d2l_ext.experiments import (
 )
 from d2l_ext.experiments.__main__ import main
 from d2l_ext.experiments.book import BOOK_RESULTS
-from d2l_ext.experiments.statistics import paired, student_t
+from d2l_ext.experiments.statistics import Paired, paired, student_t
 from d2l_ext.experiments.tables import BOOK_ROWS, control
 from d2l_ext.experiments.verdicts import (
     CLAIMS,
@@ -33,6 +33,8 @@ from d2l_ext.experiments.verdicts import (
     verdicts,
 )
 from d2l_ext.training import History
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -103,12 +105,12 @@ def test_a_plain_table_wants_recordings(folder):
 
 
 def test_a_comparison_by_hand(folder):
-    """Differences in test accuracy: .1, .2, .3, so s = .1, and 2.8016^2 / 4 = 1.96."""
+    """Differences in test accuracy: .1, .2, .3, so s = .1, and of 5 (2.776 + 0.941)^2 / 4 = 3.5."""
     keep('full_constant', *[(0.2, 0.9, acc) for acc in (0.5, 0.5, 0.5, 0.6)])
     keep('full_cosine', *[(0.1, 0.9, acc) for acc in (0.6, 0.7, 0.8)])
     text = comparison(['full_cosine', 'full_constant', 'full_linear'])
     assert words(text, 'full_cosine')[-8:] == (
-        ['0.353', '0.873', '0.867', '+0.200', '±', '0.058', '2', 'full_constant']
+        ['0.353', '0.873', '0.867', '+0.200', '±', '0.058', '5', 'full_constant']
     )
     assert words(text, 'full_constant')[-3:] == ['0.197', '0.923', '0.823']
     assert words(text, 'full_linear') == ['0', 'not', 'recorded']
@@ -153,7 +155,10 @@ def test_a_control_is_a_constant_rate_on_the_same_data(name, expected):
 def test_students_quantiles_are_scipys():
     stats = pytest.importorskip('scipy.stats')
     for df in range(1, 60):
-        assert student_t(df) == pytest.approx(stats.t.ppf(0.975, df), abs=1e-9)
+        for p in 0.5, 0.8, 0.975:
+            assert student_t(df, p) == pytest.approx(stats.t.ppf(p, df), abs=1e-9)
+    for df in 1001, 10**5:
+        assert student_t(df) == pytest.approx(stats.t.ppf(0.975, df), abs=1e-5)
 
 
 def test_the_interval_holds_the_truth_nineteen_times_in_twenty():
@@ -166,15 +171,28 @@ def test_the_interval_holds_the_truth_nineteen_times_in_twenty():
 
 
 def test_as_many_seeds_as_it_says_find_the_difference_four_times_in_five():
-    """With s known; a sample's s, being an estimate, would blur the count."""
-    pairs = paired([-1.0, 3.0], [0, 0])
-    pairs = pairs._replace(mean=0.6, sd=1.0)
-    n, rng, found = pairs.seeds_needed(), random.Random(1), 0
-    assert n == 22  # (1.96 + 0.8416)^2 / 0.36 = 21.8
-    for _ in range(4000):
-        mean = statistics.fmean(rng.gauss(0.6, 1) for _ in range(n))
-        found += abs(mean) > 1.95996 / math.sqrt(n)
-    assert found / 4000 == pytest.approx(0.8, abs=0.02)
+    rng = random.Random(1)
+    for mean, n in (0.6, 24), (1.5, 6), (2.5, 4):  # as exact power says, too
+        assert Paired(mean, 1.0, 5).seeds_needed() == n
+        found = 0
+        for _ in range(4000):
+            drawn = paired([rng.gauss(mean, 1) for _ in range(n)], [0] * n)
+            found += not drawn.interval[0] <= 0 <= drawn.interval[1]
+        assert 0.78 < found / 4000 < 0.9
+    assert Paired(1e-6, 1.0, 5).seeds_needed() == pytest.approx(7.849e12, rel=1e-3)
+
+
+def test_no_count_of_seeds_contradicts_a_verdict():
+    undecided = 0
+    for name in RECIPES:
+        other = control(name)
+        if other and store.seeds(name) and store.seeds(other):
+            pairs = difference(name, other)
+            low, high = pairs.interval
+            if low <= 0 <= high:
+                undecided += 1
+                assert pairs.seeds_needed() > pairs.n
+    assert undecided > 5
 
 
 def test_no_difference_takes_no_number_of_seeds():
@@ -246,18 +264,21 @@ def test_claims_are_about_recipes():
 
 
 def test_the_table_needs_no_framework_and_no_second():
-    code = (
-        'import sys, time; start = time.process_time();'
-        'from d2l_ext.experiments.__main__ import main; main(["table"]);'
-        'heavy = {"mxnet", "torch", "matplotlib", "joblib", "scipy", "tqdm", "filelock",'
-        '"numpy"};'
-        'assert not heavy & set(sys.modules);'
-        'print(time.process_time() - start)'
-    )
-    took = []
+    code = """
+import sys
+from tests.clock import quiet_seconds
+def work():
+    from d2l_ext.experiments.__main__ import main
+    main(['table'])
+seconds = quiet_seconds(work)
+heavy = {'mxnet', 'torch', 'matplotlib', 'joblib', 'scipy', 'tqdm', 'filelock', 'numpy'}
+assert not heavy & {*sys.modules}
+print(seconds)
+"""
+    command, took = [sys.executable, '-c', code], []
     while len(took) < 5 and min(took, default=1) >= 1:
         run = subprocess.run(
-            [sys.executable, '-c', code], check=True, capture_output=True, text=True
+            command, check=True, capture_output=True, text=True, cwd=ROOT
         )
         *shown, seconds = run.stdout.splitlines()
         took.append(float(seconds))
@@ -291,7 +312,7 @@ def ended(name):
 
 
 def test_the_readmes_results_are_those_recorded():
-    readme = (Path(__file__).parents[2] / 'README.md').read_text(encoding='utf-8')
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
     rows = re.findall(
         r'^\| (.+?) \| (0\.\d+) \| (.*?) \| (.+?) \|$', readme, re.MULTILINE
     )

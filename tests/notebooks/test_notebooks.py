@@ -165,10 +165,13 @@ def test_every_explorer_s_answer_is_folded_and_nothing_else_tells_it(notebook):
         if cell.cell_type == 'code' and EXPLORER.search(cell.source):
             behind = notebook.cells[i + 1]
             assert behind.cell_type == 'markdown', 'code comes between task and answer'
-            first, answer, _ = re.split('</?details>', behind.source, maxsplit=2)
+            first, answer, rest = re.split('</?details>', behind.source, maxsplit=2)
             assert '<summary><b>What you may have found</b></summary>' in answer
             # 02 says there what its first curves are
             assert not first.strip() or 'HandSetRate(' in cell.source
+            # the numbers behind it stand at the end, and so does what prints them
+            following = notebook.cells[i + 2 : i + 3]
+            assert rest or not any(cell.cell_type == 'code' for cell in following)
 
 
 def test_what_sets_up_or_draws_is_folded(notebook):
@@ -203,7 +206,7 @@ def test_a_term_is_explained_where_a_new_student_first_meets_it(term):
     sources = [
         cell.source
         for path in PATHS
-        for cell in nbformat.read(path, as_version=4).cells[1:]
+        for cell in nbformat.read(path, as_version=4).cells
         if cell.cell_type == 'markdown'
     ]
     assert first_mention(term, sources)

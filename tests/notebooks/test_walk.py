@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip('ipywidgets')
 pytest.importorskip('matplotlib')
 
-from d2l_ext.explorers.controls import Choice, Points, Snap, Switch
+from d2l_ext.explorers.controls import Choice, Points, Slider, Snap, Switch
 
 FOLDER = pathlib.Path(__file__).parents[2] / 'notebooks'
 STEPS = 10_000
@@ -153,3 +153,16 @@ def test_a_walk_raises_nothing_and_shows_no_error(name):
             assert 'Error:' not in shown.sentence
             faded = shown.svg.startswith('<div style="opacity')
             assert not faded, shown.sentence
+
+
+def test_12_takes_no_temperature_but_those_that_it_sampled_at():
+    before, call, _ = next(
+        found for name, found in EXPLORERS.items() if name.startswith('12_')
+    )
+    space = {'numpy': np, 'Snap': Snap, 'Slider': Slider}
+    [sampled] = [s for s in before if 'temperatures' in bound([s])]
+    exec(ast.unparse(sampled), space)  # noqa: S102
+    [asked] = [word.value for word in call.keywords if word.arg == 'temperature']
+    control = eval(ast.unparse(asked), space)
+    for wanted in (0.1, 0.3, 0.5, 1.7):  # each a number that a reader may type
+        assert control.check(wanted) in space['temperatures']

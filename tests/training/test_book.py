@@ -9,7 +9,10 @@ import pytest
 from d2l_ext.training.backend import from_book
 
 # Of `d2l` in the book's section: those that the companion has not
-THEIRS = ('plot', 'Animator', 'Accumulator', 'accuracy', 'evaluate_accuracy_gpu')
+THEIRS = (
+    *('plot', 'set_figsize', 'show_images', 'Animator', 'Accumulator', 'Timer'),
+    *('accuracy', 'evaluate_accuracy_gpu', 'train_ch6'),
+)
 
 
 @pytest.fixture
