@@ -20,7 +20,16 @@ from IPython import get_ipython
 
 from d2l_ext.explorers.beside import recipe_of
 from d2l_ext.explorers.controls import CONTROLS, Control, Points
-from d2l_ext.explorers.inputs import button, dragged, ends, field, follow, row
+from d2l_ext.explorers.inputs import (
+    button,
+    dragged,
+    ends,
+    field,
+    follow,
+    moved_by_page,
+    parts,
+    row,
+)
 from d2l_ext.explorers.output import display_live
 from d2l_ext.explorers.picture import PictureBox
 from d2l_ext.explorers.schedule_tools import ScheduleTools
@@ -92,8 +101,8 @@ class Explorer:
         if any(panel.log is None for panel in self._panels):
             buttons.append(self._log)
         rows = [
-            row([*parts, *ends(self.controls[name])])
-            for name, parts in self.widgets.items()
+            row([*inputs, *ends(self.controls[name])])
+            for name, inputs in self.widgets.items()
         ]
         rows.append(row(buttons))
         rows += [self.trainer.view] if self.trainer else []
@@ -190,7 +199,9 @@ class Explorer:
                     lambda change, name=name: self._moved(name, change), 'value'
                 )
             if inputs[name][0].has_trait('sentence'):
-                inputs[name][0].observe(self._refused, 'sentence')
+                inputs[name][0].observe(
+                    lambda change, name=name: self._refused(name, change), 'sentence'
+                )
         return inputs
 
     @contextlib.contextmanager
@@ -208,9 +219,7 @@ class Explorer:
         with self._lock:
             before = self.values
             yield
-            shown = self.picture.words, self.picture.scales, self.picture.lines
-            inputs = [widget for pair in self.widgets.values() for widget in pair]
-            self._pace.delay(*shown, self.picture.status, *inputs, rest=PACE)
+            self._slow_down()
             with self._holding():
                 for name, value in self.values.items():
                     if value != before[name]:
@@ -223,6 +232,12 @@ class Explorer:
                 self._unpin.disabled = not self.state.pinned
             self._draw()
 
+    def _slow_down(self) -> None:
+        """Let what a program changes wait, as it may do so in a loop."""
+        inputs = [part for pair in self.widgets.values() for part in parts(pair)]
+        changed = *self.picture.parts, *self.tools.parts, *inputs
+        self._pace.delay(*changed, rest=PACE * len(changed))
+
     def _moved(self, name: str, change: dict) -> None:
         """Keep a slider's box and handle together, and draw."""
         with self._lock:
@@ -230,7 +245,10 @@ class Explorer:
                 return
             control: Any = self.controls[name]
             box, *handle = self.widgets[name]
-            self._throttle.delay(self.picture.status, box)
+            if moved_by_page(self.widgets[name]):
+                self._throttle.delay(self.picture.status, box)
+            else:
+                self._slow_down()
             with box.hold_sync():  # what the box says can wait for the picture
                 with self._holding():
                     for slider in handle:
@@ -241,11 +259,13 @@ class Explorer:
             if self.state.slider:
                 self.idle.restart()
 
-    def _refused(self, change: dict) -> None:
-        """Say why a number that was typed is not taken."""
+    def _refused(self, name: str, change: dict) -> None:
+        """Say why a number that was typed is not taken, until one is."""
         with self._lock:
             if change['new']:
                 self.picture.say(change['new'])
+            elif self.widgets[name][0].value == self.values[name]:
+                self._draw()  # a move to another value draws by itself
 
     def _log_moved(self, change: dict) -> None:
         with self._lock:

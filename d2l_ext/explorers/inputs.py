@@ -70,6 +70,16 @@ def row(parts: Sequence[widgets.Widget]) -> widgets.Box:
     return widgets.HBox(parts, layout=widgets.Layout(flex_flow='row wrap'))
 
 
+def parts(inputs: Sequence[widgets.Widget]) -> list[widgets.Widget]:
+    """Return all widgets that hold a value of a control's `inputs`."""
+    return [part for box in inputs for part in (box, *getattr(box, 'parts', ()))]
+
+
+def moved_by_page(inputs: Sequence[widgets.Widget]) -> bool:
+    """Tell whether a reader is moving one of a control's `inputs`, and no program."""
+    return any(part._property_lock for part in parts(inputs))
+
+
 def follow(
     control: Slider | Snap,
     box: widgets.Widget,
@@ -118,7 +128,10 @@ class NumberBox(widgets.Text):
         return self.control.check(proposal['value'])
 
     def typed(self, text: str) -> float:
-        """Return the number in a text, or the present one and say what is wrong."""
+        """Return the number in a text, or the present one and say what is wrong.
+
+        Then the page shows the present one again, as it does after an empty text.
+        """
         self.sentence = ''
         try:
             if ',' in text:
@@ -131,7 +144,9 @@ class NumberBox(widgets.Text):
             reason = str(error)
             if 'could not convert' in reason:
                 reason = f'must be a number, as 0.5 or 1e-3, got {text!r:.40}'
-            self.sentence = f'{self.description} {reason}; it stays {self.value}.'
+            if text.strip():
+                self.sentence = f'{self.description} {reason}; it stays {self.value}.'
+            self.send_state('value')  # it is as before, which alone sends nothing
             return self.value
 
 
@@ -219,7 +234,7 @@ class PointsBox(widgets.VBox):
         for widget in parts:
             widget.observe(self._moved, 'value')
         for _, box, _ in fields:
-            traitlets.dlink((box, 'sentence'), (self, 'sentence'))
+            box.observe(self._say, 'sentence')
         away = button(
             f'Remove {i + 1}', f'Take point {i + 1} away', lambda: self.remove(i)
         )
@@ -239,6 +254,18 @@ class PointsBox(widgets.VBox):
                 self.value = tuple(sorted(self.points()))
             finally:
                 self._held = False
+
+    def _say(self, change: dict) -> None:
+        with self.hold_trait_notifications():  # the same again is news, too
+            self.sentence = ''
+            self.sentence = change['new']
+
+    @property
+    def parts(self) -> list[widgets.Widget]:
+        """The box and the slider of each number."""
+        return [
+            part for fields, _ in self._rows for _, *pair in fields for part in pair
+        ]
 
     def points(self) -> list[tuple]:
         """Return the points in the order of their rows."""

@@ -14,7 +14,7 @@ from IPython.display import display
 
 VIEW = 'application/vnd.jupyter.widget-view+json'
 LIVE, SAVED = 'd2l-live', 'd2l-saved'
-PICTURE, HANDLES = 'd2l-picture', 'd2l-handles'
+AROUND, PICTURE, HANDLES = 'd2l-around', 'd2l-picture', 'd2l-handles'
 # For plain JupyterLab, which does not ask for it as ours does
 DARK = Path(__file__).parents[1] / 'jupyter' / 'settings' / 'custom.css'
 # Three rows: this style, the widget, the picture; `:has` looks into a row
@@ -23,6 +23,18 @@ STYLE = f"""<div class="{SAVED}"><style>
 .jp-OutputArea-child:has(.{SAVED}) + .jp-OutputArea-child:not(:has(.{LIVE})),
 .jp-OutputArea-child:has(.{LIVE}) + .jp-OutputArea-child,
 .output_container:has(.{LIVE}) + .output_container {{ display: none }}
+.{AROUND} {{ container-type: inline-size }}
+@container (width < 700px) {{
+    .{PICTURE} {{ width: auto !important; height: auto !important }}
+    .{PICTURE} div > svg {{
+        width: calc(var(--width) / var(--columns));
+        height: calc(var(--height) * var(--columns));
+    }}
+    .{PICTURE} div > svg > g {{
+        --left: calc(var(--column) * var(--width) / var(--columns));
+        transform: translate(calc(-1 * var(--left)), calc(var(--column) * var(--height)));
+    }}
+}}
 .{HANDLES} {{ pointer-events: none }}
 .{HANDLES} circle {{ pointer-events: auto; cursor: grab; touch-action: none }}
 </style></div>"""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from d2l_ext.explorers.output import HANDLES, PICTURE
+from d2l_ext.explorers.output import AROUND, HANDLES, PICTURE
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plots.svg import Canvas
 
@@ -17,7 +17,7 @@ class PictureBox:
     lines costs about 2 kB and no flicker. Below stand sentences, which a screen reader
     speaks when they change. These four widgets are `words`, `scales`, `lines` and
     `status`; `sentence` is what `status` says, as plain text. `handles` lies over all,
-    empty unless there is something to drag.
+    empty unless there is something to drag. `parts` are all widgets that change.
     """
 
     def __init__(self, columns: int | None = None) -> None:
@@ -41,7 +41,10 @@ class PictureBox:
         around = widgets.Box(
             [self._picture], layout=widgets.Layout(overflow='auto', max_width='100%')
         )
+        around.add_class(AROUND)
         self.view = widgets.VBox([around, self.status])
+        layers = self.words, self.scales, self.lines, self.handles
+        self.parts = *layers, self.status, self._picture.layout
         self.sentence = self._svg = ''
 
     def show(self, *panels: Panel, also: Sequence[str] = ()) -> None:

@@ -1,7 +1,7 @@
 """What stands round a picture that carries its schedule: its code, its run."""
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 
@@ -56,6 +56,12 @@ class ScheduleTools:
             self._choice.options = options
             self._choice.value = opened if opened in options else NOTHING
         self._fill()
+
+    @property
+    def parts(self) -> Sequence[widgets.Widget]:
+        """The widgets that change with the picture."""
+        shown = {NOTHING: (), TEXT: (self._text,), STEPS: self._steps.parts}
+        return shown.get(self._choice.value, (self._code,))
 
     def _open(self) -> None:
         self._fill()  # before it is seen: a page shows nothing empty meanwhile

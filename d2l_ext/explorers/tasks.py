@@ -10,9 +10,10 @@ from d2l_ext.training.history import History
 from d2l_ext.training.messages import answering
 
 REST, GAP, INTERVAL = 0.3, 0.01, 0.1  # seconds
-# between what a program sends in a loop: Jupyter Server drops messages beyond a thousand
-# a second, for good, and the last value may be among them
-PACE = 0.02
+# seconds between two sendings, for each widget that a program may move in a loop: one
+# sends up to two messages then, and Jupyter Server drops what is beyond a thousand a
+# second, for good, and the last value may be among it
+PACE = 0.004
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

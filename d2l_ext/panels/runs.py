@@ -24,7 +24,8 @@ def history_panels(history: Any) -> list[Panel]:
 
     `history`: one `History`, or {label: history} to compare several. Losses and
     accuracies of epoch e = 0, 1, ... stand at e + 1, where the epoch ends. The axis of
-    losses is logarithmic where a run diverged (`look.ran_away`).
+    losses is logarithmic where a run diverged (`look.ran_away`), and a mark tells from
+    which epoch on a loss is no finite number.
 
     >>> from d2l_ext.training import History
     >>> loss, accuracy = history_panels(History({}, [1.2, 0.8], [0.6, 0.7], [0.5, 0.65]))
@@ -48,6 +49,7 @@ def history_panels(history: Any) -> list[Panel]:
             {label: (np.arange(len(ys)) + 1, ys) for label, ys in loss.items()},
             ylabel='loss' if alone else 'train loss',
             log=ran_away([y for ys in loss.values() for y in ys]) or None,
+            verticals=_divergences(histories),
             note=sentence(
                 {label: ' '.join(repr(run).split()) for label, run in histories.items()}
             ),
@@ -68,6 +70,15 @@ def history_panels(history: Any) -> list[Panel]:
     if rates:
         panels.append(Panel(rates, ylabel='learning rate', ylim=(0, None), **shared))
     return panels
+
+
+def _divergences(histories: Mapping[str, Any]) -> dict[str, float]:
+    marks = {}
+    for label, run in histories.items():
+        lost = np.flatnonzero(~np.isfinite(run.train_loss))
+        if lost.size:
+            marks[f'{label or "the loss"} diverges'] = float(lost[0] + 1)
+    return marks
 
 
 def applied_panel(
@@ -217,6 +228,7 @@ def range_panel(tests: Sequence[Any]) -> Panel:
 
     `tests`: range tests of `d2l_ext.training`, one for each seed. The note tells the
     interval of each rule's suggestions over the tests, and marks tell their medians.
+    The axis of the loss begins less than 0.5 below the lowest: few updates fall little.
     Raises ValueError for no tests.
 
     >>> from d2l_ext.training.range_test import RangeTest
@@ -248,7 +260,7 @@ def range_panel(tests: Sequence[Any]) -> Panel:
         {'smoothed loss': (x, y)},
         'log10 of the learning rate',
         'train loss',
-        ylim=(0, 3),
+        ylim=(min(2, np.floor(2 * np.nanmin(y)) / 2), 3),
         thin=True,
         note=f'{note} A test of {updates} updates: a longer one suggests lower rates.',
         verticals=marks,

@@ -113,6 +113,16 @@ def images(X: np.ndarray, labels: Sequence[int]) -> Picture:
     return Picture(row, f'Images: {", ".join(names)}')
 
 
+def side_by_side(panels: Sequence[Panel], columns: int | None = None) -> int:
+    """Return how many panels stand in a row: `columns`, or what suits their number.
+
+    Raises ValueError for no number of columns.
+    """
+    if columns is not None:
+        return whole_number('columns', columns)
+    return 1 if len(panels) in (1, 3) else 2
+
+
 def layout(
     panels: Sequence[Panel],
     bounds: Sequence[Limits],
@@ -127,9 +137,7 @@ def layout(
     """
     if not panels or not all(isinstance(panel, Panel) for panel in panels):
         raise ValueError(f'panels must be one or more Panel, got {panels!r:.80}')
-    if columns is not None:
-        columns = whole_number('columns', columns)
-    columns = columns or (1 if len(panels) in (1, 3) else 2)
+    columns = side_by_side(panels, columns)
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
     size = WIDTH / columns - LEFT - RIGHT, 190 if len(rows) == 1 else 120
     looks = styles(panels)

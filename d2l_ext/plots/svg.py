@@ -34,7 +34,7 @@ from d2l_ext.panels.look import (
 )
 from d2l_ext.panels.panel import Panel
 from d2l_ext.plots.axes import Plane, scale
-from d2l_ext.plots.figure import ROW, Picture, filled, layout
+from d2l_ext.plots.figure import ROW, Picture, filled, layout, side_by_side
 
 FONT = 'font-family="DejaVu Sans,Verdana,sans-serif" font-size="12.5"'  # Matplotlib's 9
 
@@ -48,12 +48,15 @@ class Canvas:
     by `figure`, Matplotlib's. Open limits only grow (`limits` holds them, see
     `panels.look.limits`) until `fit()`. `cached`: how many panels have their SVG ready,
     which is as long as they are used elsewhere.
+
+    A page may put columns one below the other: each layer tells its style how many
+    --columns there are and its --width and --height, each panel its --column.
     """
 
     def __init__(self, columns: int | None = None) -> None:
         self.columns = columns
         self.words = self.scales = ''
-        self.width = self.height = 0
+        self.width = self.height = self._across = 0
         self.figure = Figure()
         self._still: tuple | None = None
         self._scaled: tuple | None = None
@@ -79,6 +82,7 @@ class Canvas:
         if still != self._still:
             self.figure = layout(panels, bounds, self.columns, words=False)
             self.width, self.height = self.figure.canvas.get_width_height()
+            self._across = side_by_side(panels, self.columns)
             self.words = self._written(panels)
             self._still, self._scaled = still, None
         first, *others = panels
@@ -99,7 +103,7 @@ class Canvas:
             self._scaled = key, *self._scale(panels, bounds)
         _, planes, scales = self._scaled
         looks = styles(panels)
-        inner = ''.join(
+        inner = self._placed(
             _overlay(plane, panel, looks)
             for plane, panel in zip(planes, panels, strict=True)
         )
@@ -109,7 +113,7 @@ class Canvas:
     def _scale(
         self, panels: Sequence[Panel], bounds: list[Limits]
     ) -> tuple[list[Plane], str]:
-        axes, scales = self.figure.axes, ''
+        axes, scales = self.figure.axes, list[str]()
         for ax, wanted in zip(axes, bounds, strict=True):
             scale(ax, wanted)
         planes = [Plane(ax) for ax in axes]
@@ -119,22 +123,32 @@ class Canvas:
                 for label, look in pins(panel).items()
             ]
             named = ax.xaxis.get_tick_params().get('labelbottom', True)
-            scales += _ticks(plane.bounds, wanted, named) + _clipped(plane, pinned)
-        return planes, self._svg(scales, 'aria-hidden="true"')
+            ticks = _ticks(plane.bounds, wanted, named)
+            scales.append(ticks + _clipped(plane, pinned))
+        return planes, self._svg(self._placed(scales), 'aria-hidden="true"')
 
     def _written(self, panels: Sequence[Panel]) -> str:
         """Return the SVG of labels, titles and legends, on white."""
         looks = styles(panels)
-        words = ''.join(
+        words = self._placed(
             _words(ax, self.height, panel, looks)
             for ax, panel in zip(self.figure.axes, panels, strict=True)
         )
-        paper = f'<rect width="{self.width}" height="{self.height}" fill="white"/>'
+        paper = '<rect width="100%" height="100%" fill="white"/>'
         return self._svg(paper + words, 'aria-hidden="true"')
 
     def _svg(self, inner: str, what: str) -> str:
         size = f'width="{self.width}" height="{self.height}"'
-        return f'<svg {what} {size} style="display:block">{inner}</svg>'
+        lengths = f'--width:{self.width}px;--height:{self.height}px'
+        style = f'display:block;--columns:{self._across};{lengths}'
+        return f'<svg {what} {size} style="{style}">{inner}</svg>'
+
+    def _placed(self, panels: Iterable[str]) -> str:
+        """Return the SVG of all panels, each with the column that it stands in."""
+        return ''.join(
+            f'<g style="--column:{i % self._across}">{svg}</g>'
+            for i, svg in enumerate(panels)
+        )
 
     def handles(self, points: Sequence[tuple[float, float]], what: str) -> str:
         """Return circles at points of the first panel as it was drawn last, as SVG.

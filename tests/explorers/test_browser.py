@@ -394,10 +394,16 @@ def test_a_point_is_dragged_with_the_mouse_in_the_picture(lab):
 def test_a_number_that_cannot_be_taken_is_refused_in_a_sentence(lab, text, said):
     page = lab(EXPLORER)
     first = settled(page, 'peaks at 0.3 in epoch 5')
-    page.get_by_role('textbox', name='peak learning rate').fill(text)
+    box = page.get_by_role('textbox', name='peak learning rate')
+    box.fill(text)
     page.keyboard.press('Enter')
     assert settled(page, said) == first
     settled(page, re.compile(r'it stays 0\.3\.$'))
+    holds(box, '0.3')
+    box.fill('')
+    page.keyboard.press('Enter')
+    settled(page, 'peaks at 0.3 in epoch 5')
+    holds(box, '0.3')
     assert page.errors == []
 
 
@@ -428,6 +434,39 @@ def test_nothing_is_cut_where_a_page_is_narrow(lab, width, tmp_path):
     page.screenshot(path=tmp_path / f'{width}.png')
     cut = page.evaluate(CUT)
     assert cut == []
+
+
+# left and top of the first and the second panel in a layer, and how much is hidden
+PLACES = """() => {
+    const picture = document.querySelector('.d2l-picture');
+    const layers = [...picture.querySelectorAll('div > svg')].slice(1, 3);
+    const hidden = picture.parentElement;
+    return [hidden.scrollWidth - hidden.clientWidth, ...layers.map(layer =>
+        [...layer.querySelectorAll('svg')].map(panel => {
+            const {e, f} = panel.getScreenCTM();
+            return [e, f];
+        }))];
+}"""
+
+
+def test_panels_side_by_side_stand_one_below_the_other_where_a_page_is_narrow(
+    lab, tmp_path
+):
+    page = lab(EXPLORER)
+    settled(page, 'peaks at 0.3 in epoch 5')
+    without_code(page)
+    hidden, scales, lines = page.evaluate(PLACES)
+    (left, top), (right, level) = lines
+    assert (hidden, level) == (0, top) and right - left == 350
+    page.set_viewport_size({'width': 560, 'height': 1000})
+    shape = at_rest(page, page.locator('.d2l-picture'))
+    page.screenshot(path=tmp_path / 'narrow.png')
+    hidden, scales, lines = page.evaluate(PLACES)
+    (left, top), (below, under) = lines
+    assert (hidden, below) == (0, left)
+    assert scales == lines
+    assert shape['width'] == 350 and shape['height'] == 2 * (under - top)
+    assert page.errors == []
 
 
 def test_sliders_and_progress_have_names_and_say_values(lab):

@@ -18,12 +18,16 @@ import pytest
 widgets = pytest.importorskip('ipywidgets')
 pytest.importorskip('matplotlib')
 
-from d2l_ext.explorers import Choice, Explorer, Log, Slider, Switch
+from d2l_ext.explorers import Choice, Explorer, Log, Points, Slider, Switch
 from d2l_ext.explorers.cache import SIZE
-from d2l_ext.explorers.inputs import NumberBox
+from d2l_ext.explorers.inputs import NumberBox, parts
 from d2l_ext.explorers.tasks import IdleWork
 from d2l_ext.plots import Panel, schedule_panel
-from d2l_ext.schedulers import FactorScheduler, MultiFactorScheduler
+from d2l_ext.schedulers import (
+    FactorScheduler,
+    MultiFactorScheduler,
+    PiecewiseLinearScheduler,
+)
 from tests.clock import quiet_seconds
 
 
@@ -153,6 +157,10 @@ def test_set_refuses_what_a_reader_could_not_set(explorer, values, message):
 
 def panel_of(*numbers):
     return Panel({'a': (range(len(numbers)), numbers)}, 'x', 'y')
+
+
+def drawn(points):
+    return schedule_panel(PiecewiseLinearScheduler(points), 30)
 
 
 def test_a_choice_of_lists_moves_the_picture():
@@ -430,34 +438,37 @@ def test_numbers_and_sentences_follow_a_drag_once_a_beat(explorer, monkeypatch):
         sent.clear()
         return said
 
+    def drag(position):
+        handle.set_state({'value': position})  # as a page does
+
     def news():
         status, number = {'value': picture.status.value}, {'value': str(box.value)}
         return [('box', number), ('status', status)]
 
     async def kernel():
-        handle.value = 31  # at once after a rest, and the picture before it
+        drag(31)  # at once after a rest, and the picture before it
         assert [name for name, _ in told()] == ['lines', 'status', 'box']
         for position in 32, 33, 34:
-            handle.value = position
+            drag(position)
             assert (box.value, explorer.values['num_epochs']) == (position + 1,) * 2
             assert [name for name, _ in told()] == ['lines']
         await asyncio.sleep(0.15)
         assert told() == news()
-        handle.value = 35
+        drag(35)
         explorer.reset()  # while news is kept
         assert [name for name, _ in told()] == ['lines', 'lines']
         await asyncio.sleep(0.15)
         assert told() == news() and box.value == 30
         await asyncio.sleep(0.5)
         assert told() == []
-        handle.value = 36
+        drag(36)
         assert [name for name, _ in told()] == ['lines', 'status', 'box']
-        handle.value = 37
+        drag(37)
 
     in_leaps(monkeypatch, kernel())
     # that loop has ended before the beat; the next move, in any loop or none, tells
     told()
-    handle.value = 38
+    drag(38)
     assert [name for name, _ in told()][-1] == 'box'
     assert box.value == 39
 
@@ -543,17 +554,44 @@ def test_the_ends_of_a_slider_are_printed_beside_it(explorer):
         ('fast', "starting rate must be a number, as 0.5 or 1e-3, got 'fast'"),
     ],
 )
-def test_a_number_that_is_none_is_refused_in_a_sentence(explorer, text, said):
+def test_a_number_that_is_none_is_refused_in_a_sentence(
+    explorer, monkeypatch, text, said
+):
     box, slider = explorer.widgets['base_lr']
-    before = lines(explorer), slider.value
-    box.set_state({'value': text})
-    assert explorer.sentence == f'{said}; it stays 2.0.'
+    before, usual = (lines(explorer), slider.value), explorer.sentence
+    page = {}  # what stands in the box there
+    monkeypatch.setattr(
+        widgets.Widget,
+        '_send',
+        lambda self, message, buffers=None: self is box and page.update(message),
+    )
+    for accepted in '2', '', ' ':
+        box.set_state({'value': text})
+        assert explorer.sentence == f'{said}; it stays 2.0.'
+        assert (page['method'], page['state']) == ('update', {'value': '2.0'})
+        box.set_state({'value': accepted})
+        assert explorer.sentence == usual
+    assert page['state'] == {'value': '2.0'}
     assert (lines(explorer), slider.value, box.value) == (*before, 2.0)
     assert explorer.values['base_lr'] == 2.0
     box.set_state({'value': ' 1e-1 '})
     assert explorer.values['base_lr'] == 0.1
     assert box.get_state('value') == {'value': '0.1'}
     assert 'stays' not in explorer.sentence
+
+
+def test_what_a_row_of_points_refuses_is_said_each_time():
+    points = Points([(0, 0.1), (30, 0.3)], Slider(0, 0, 30), Log(1, 0.001, 3))
+    explorer = Explorer(drawn, points=points)
+    usual, rate = explorer.sentence, control(explorer, NumberBox, 'rate 2')
+    for _ in range(2):
+        rate.set_state({'value': '0,5'})
+        assert explorer.sentence.startswith('rate 2 must be written with a point')
+        explorer.refresh()
+        assert explorer.sentence == usual
+    rate.set_state({'value': '0,5'})
+    rate.set_state({'value': '0.3'})
+    assert explorer.sentence == usual
 
 
 def test_png_follows_the_values(explorer):
@@ -680,22 +718,40 @@ figure(constant(0.2))
     assert 'Cell 3' in done.stdout
 
 
+def by_set(explorer, i):
+    explorer.set(base_lr=0.5 + i / 500)
+
+
+def by_points(explorer, i):
+    points = [(t, 0.1 + i / 500) for t in range(0, 35, 5)]  # as many as in notebook 02
+    explorer.set(points=points)
+
+
+def by_slider(explorer, i):
+    explorer.widgets['base_lr'][1].value = i % 200
+
+
+@pytest.mark.parametrize('move', [by_set, by_points, by_slider])
 def test_a_slider_set_in_a_loop_ends_at_its_last_value_and_floods_no_server(
-    explorer, monkeypatch
+    explorer, monkeypatch, move
 ):
-    sent = []
+    if move is by_points:
+        points = Points([(0, 0.1)], Slider(0, 0, 30), Log(1, 0.001, 3))
+        explorer = Explorer(drawn, points=points)
+        move(explorer, 0)
+    control(explorer, widgets.Dropdown, 'also show').value = 'settings as a text'
+    [inputs, *_], sent = explorer.widgets.values(), []
+    before = {box: box.value for box in parts(inputs) if isinstance(box, NumberBox)}
     monkeypatch.setattr(
         widgets.Widget,
         '_send',
         lambda self, message, buffers=None: sent.append((self, message['state'])),
     )
-    box, slider = explorer.widgets['base_lr']
-    rates = np.linspace(0.5, 1.5, 500).tolist()
 
     async def program():
         start = time.perf_counter()
-        for rate in rates:
-            explorer.set(base_lr=rate)
+        for i in range(1, 500):
+            move(explorer, i)
         seconds = time.perf_counter() - start
         assert len(sent) < 500 * (seconds + 0.1)
         await asyncio.sleep(0.3)  # the cell is done
@@ -704,6 +760,7 @@ def test_a_slider_set_in_a_loop_ends_at_its_last_value_and_floods_no_server(
     last = {}
     for widget, state in sent:
         last.setdefault(widget, {}).update(state)
-    assert last[box]['value'] == repr(rates[-1])
-    assert last[slider]['value'] == slider.value
+    for widget, state in last.items():
+        assert state == widget.get_state(state)
     assert last[explorer.picture.lines]['value'] == explorer.svg
+    assert {*last} >= {box for box, value in before.items() if box.value != value}

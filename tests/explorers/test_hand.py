@@ -1,6 +1,7 @@
 """A rate set by hand while a run goes on, in an event loop and in a real kernel."""
 
 import asyncio
+import math
 import threading
 import time
 from pathlib import Path
@@ -146,6 +147,16 @@ def test_an_error_becomes_a_sentence_and_start_begins_anew():
         await until(lambda: 'Held' in sentence(live))
 
     asyncio.run(read())
+
+
+@pytest.mark.parametrize('loss', [math.inf, math.nan])
+def test_a_run_that_diverges_is_marked_in_its_picture_and_said_to_be(loss):
+    history = History({'num_epochs': 10}, [2.3, loss], [0.1] * 2, [0.1] * 2)
+    assert 'diverge' not in HandSetRate(Steps(), history=History()).explorer.svg
+    history.status = 'diverged'
+    live = HandSetRate(Steps(), history=history)
+    assert 'diverged' in sentence(live)
+    assert '>the loss diverges<' in live.explorer.svg
 
 
 def test_outside_a_notebook_it_can_be_made_but_not_started():

@@ -24,6 +24,7 @@ from d2l_ext.schedulers import (
 )
 from d2l_ext.theory import consequence_panels
 from d2l_ext.training import History
+from d2l_ext.training.range_test import RangeTest
 
 
 def history(lr, num_epochs=2, batches=3):
@@ -148,6 +149,14 @@ def test_a_range_panel_needs_a_test():
         range_panel([])
 
 
+@pytest.mark.parametrize(
+    ('end', 'ylim'), [(0.3, (0, 3)), (1.9, (1.5, 3)), (2.3, (2, 3)), (9.0, (2, 3))]
+)
+def test_the_axis_of_a_range_test_begins_a_little_below_its_lowest_loss(end, ylim):
+    test = RangeTest(np.logspace(-3, 0, 50), np.full(50, end), 'finished')
+    assert range_panel([test]).ylim == ylim
+
+
 def test_recorded_accuracies_fill_their_axis_and_failed_runs_are_marked():
     learned = History({}, [1.0, 0.5], [0.8, 0.9], [0.7, 0.85])
     failed = History({}, [2.3, 2.3], [0.1, 0.1], [0.1, 0.1])
@@ -180,6 +189,16 @@ def test_a_run_that_diverged_does_not_press_the_others_onto_the_axis(alone):
     assert np.diff(along([0.8, 2.3], (low, high), log=True)) > 0.04
     loss, _ = history_panels(History({}, losses[:2], [0.1] * 2, [0.1] * 2))
     assert loss.log is None
+
+
+def test_where_a_runs_loss_is_no_number_any_more_is_marked():
+    run = History({'num_epochs': 5}, [1.1, np.inf, np.nan], [0.1] * 3, [0.1] * 3)
+    good = History({'num_epochs': 5}, [1.1, 0.9], [0.1] * 2, [0.1] * 2)
+    loss, accuracy = history_panels(run)
+    assert (loss.verticals, accuracy.verticals) == ({'the loss diverges': 2}, {})
+    assert history_panels(good)[0].verticals == {}
+    loss, _ = history_panels({'rate 3': run, 'rate 1': good})
+    assert loss.verticals == {'rate 3 diverges': 2}
 
 
 def test_the_end_of_a_long_cosine_is_on_the_axis_of_the_expected_loss():
