@@ -8,8 +8,8 @@ from mxnet import autograd, np
 
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import learner
-from d2l_ext.training._bad_data import at_least_one, check_labels, first_of
-from d2l_ext.training._mxnet_step import hits, measured
+from d2l_ext.training._bad_data import Labels, at_least_one, first_of
+from d2l_ext.training._mxnet_step import hits, measured, takes_class_numbers
 from d2l_ext.training._mxnet_trainer import Observed, flat, forget, recall
 from d2l_ext.training._mxnet_wide import fastest, with_kernels
 from d2l_ext.training.learner import xavier
@@ -61,7 +61,8 @@ class Learner(learner.Learner):
     def settle(self, train_iter):
         X, y = first_of(train_iter)
         y_hat = self.net(X[:1].as_in_ctx(self.device))
-        check_labels(train_iter, y, y_hat.shape[-1])
+        numbered = y_hat.ndim == 2 and takes_class_numbers(self.loss)
+        self.labels = Labels(train_iter, y, y_hat.shape[-1], numbered)
         for name, parameter in self.net.collect_params().items():
             if parameter.grad_req == 'add':
                 raise ValueError(
@@ -84,6 +85,7 @@ class Learner(learner.Learner):
     def update(self, X, y, lr):
         if lr is not None:
             self.trainer.set_learning_rate(lr)
+        self.labels.note(y)
         X, y = X.as_in_ctx(self.device), y.as_in_ctx(self.device)
         with autograd.record():
             l, sums = self.measured(X, y)
@@ -96,12 +98,13 @@ class Learner(learner.Learner):
         return self.observed.last if self.observed else self.trainer.learning_rate
 
     def totals(self):
+        self.labels.check()
         totals = [float(total) for total in self.sums.asnumpy()]
         self.sums[:] = 0
         return totals
 
     def accuracy(self, test_iter):
-        return evaluate_accuracy(self.fast, test_iter, self.device)
+        return evaluate_accuracy(self.fast, self.labels.tested(test_iter), self.device)
 
     def state(self):
         arrays = {f'weight.{i}': p.data() for i, p in enumerate(self._parameters())}

@@ -2,6 +2,7 @@
 
 import mxnet as mx
 from mxnet.gluon import HybridBlock
+from mxnet.gluon.loss import SoftmaxCrossEntropyLoss
 
 from d2l_ext.training._mxnet_wide import Wide, in_a_row
 
@@ -22,6 +23,11 @@ def hits(y_hat, y):
     """Return how many of the labels `y` are where `y_hat` is largest."""
     right = y_hat.argmax(axis=1).astype('int32') == y.astype('int32')
     return right.astype('float32').sum()
+
+
+def takes_class_numbers(loss):
+    """Tell whether the labels of this loss are class numbers, one for each example."""
+    return isinstance(loss, SoftmaxCrossEntropyLoss) and loss._sparse_label
 
 
 class Measured(HybridBlock):

@@ -6,8 +6,8 @@ import torch
 
 from d2l_ext.schedulers import ConstantScheduler
 from d2l_ext.training import learner
-from d2l_ext.training._bad_data import at_least_one, check_labels, first_of
-from d2l_ext.training._torch_step import GraphStep, Step
+from d2l_ext.training._bad_data import Labels, at_least_one, first_of
+from d2l_ext.training._torch_step import GraphStep, Step, takes_class_numbers
 from d2l_ext.training.learner import xavier
 
 
@@ -47,7 +47,8 @@ class Learner(learner.Learner):
         X, y = first_of(train_iter)
         with torch.no_grad():
             y_hat = self.net(X[:1].to(self.device))
-        check_labels(train_iter, y, y_hat.shape[-1])
+        numbered = y_hat.ndim == 2 and takes_class_numbers(self.loss, y)
+        self.labels = Labels(train_iter, y, y_hat.shape[-1], numbered)
 
     def begin(self, train_iter, rng):
         self.settle(train_iter)
@@ -64,6 +65,10 @@ class Learner(learner.Learner):
     def update(self, X, y, lr):
         if lr is not None:
             self.step.lr = lr
+        # the loss would say less of a label; one on a GPU it sees before we could
+        if y.device.type == 'cpu':
+            self.labels.note(y)
+            self.labels.check()
         self.step(X.to(self.device), y.to(self.device))
         if self.device.type != 'cuda':
             return lambda: None
@@ -80,7 +85,7 @@ class Learner(learner.Learner):
         return totals
 
     def accuracy(self, test_iter):
-        return evaluate_accuracy(self.net, test_iter, self.device)
+        return evaluate_accuracy(self.net, self.labels.tested(test_iter), self.device)
 
     def state(self):
         memory = {f'weight.{name}': t for name, t in self.net.state_dict().items()}

@@ -3,6 +3,13 @@
 import collections
 
 import torch
+from torch import nn
+
+
+def takes_class_numbers(loss, y):
+    """Tell whether labels such as y are class numbers to this loss, one an example."""
+    shares = y.ndim > 1 and y.is_floating_point()
+    return isinstance(loss, (nn.CrossEntropyLoss, nn.NLLLoss)) and not shares
 
 
 class Step:

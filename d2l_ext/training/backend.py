@@ -71,7 +71,9 @@ class Backend:
         after each epoch and each update; one that returns True stops the run.
 
         Raises ValueError, with the remedy, for a bad argument, for a schedule in both
-        places, and for a checkpoint of another run.
+        places, for a checkpoint of another run or with a schedule that is no function
+        of t, and, where the loss is a cross-entropy, for labels that are no class
+        numbers: at once those of `Batches`, others in the first epoch.
         """
         steps = partial(
             self.train_steps,

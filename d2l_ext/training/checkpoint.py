@@ -20,12 +20,18 @@ from d2l_ext.schedulers import PlateauScheduler
 from d2l_ext.training._files import write_whole
 from d2l_ext.training.history import History
 
+REMEDY = (
+    'make it a function of t alone, as d2l_ext.schedulers are, or leave checkpoint out'
+)
+
 
 class Checkpoint:
     """The file `path`, to which a run is saved after every epoch and goes on from.
 
-    `plan` is what the run follows, and `settings` what else its updates depend on, such as {'momentum': 0.9}. With `extend`
-    a run that was shorter goes on, where its past would be the same.
+    `plan` is what the run follows, and `settings` what else its updates depend on, such
+    as {'momentum': 0.9}. With `extend` a run that was shorter goes on, where its past
+    would be the same. Raises ValueError for a schedule that would go on otherwise than
+    it would have gone without a stop, or that cannot be copied.
     """
 
     def __init__(
@@ -41,9 +47,8 @@ class Checkpoint:
         if isinstance(plan.scheduler, PlateauScheduler):
             self.rule = repr(plan.scheduler)  # it has no rates before the run
         else:
-            # a copy: an object that changes with every call must not be used up here
-            fresh = dataclasses.replace(plan, scheduler=copy.deepcopy(plan.scheduler))
-            rates = fresh.rates()
+            rates = _unused(plan).rates()
+            _check_resumed(plan, rates)
             self.rates = rates.repeat(plan.updates // plan.length)
 
     def save(
@@ -100,6 +105,19 @@ class Checkpoint:
                 history.status = 'running'
         return history, state, arrays
 
+    def compare_weights(self, saved: dict, fresh: dict) -> None:
+        """Raise ValueError if the arrays that were saved have not the shapes of `fresh`.
+
+        Both are what a learner's `state` returns; only the weights are compared.
+        """
+        names = {name for name in (*saved, *fresh) if name.startswith('weight.')}
+        for name in sorted(names):
+            there, here = (
+                arrays[name].shape if name in arrays else None
+                for arrays in (saved, fresh)
+            )
+            self._same(f'another net: {name} of shape', there, here)
+
     def _compare_recipes(self, saved, recipe):
         for key in recipe.keys() - {'scheduler'}:
             there, here = saved.get(key), recipe[key]
@@ -130,3 +148,29 @@ class Checkpoint:
                 f'checkpoint {self.path} is of a run with {name} {there!r}, not '
                 f'{here!r}: name another file, or delete it to begin anew'
             )
+
+
+def _unused(plan):
+    """Return the plan with a copy of its scheduler, which must not be used up here."""
+    try:
+        scheduler = copy.deepcopy(plan.scheduler)
+    except (TypeError, copy.Error) as error:
+        raise ValueError(
+            f'scheduler {plan.scheduler!r:.80} cannot be copied ({error}), to see its '
+            f'rates before the run: {REMEDY}'
+        ) from error
+    return dataclasses.replace(plan, scheduler=scheduler)
+
+
+def _check_resumed(plan, rates):
+    # as a resumed run asks: not from the start on, and for an epoch more than once
+    resumed, start = _unused(plan), plan.length // 2
+    for t in range(start, plan.length):
+        for _ in range(2):
+            lr = resumed.lr(t, t)
+            if lr != rates[t]:
+                raise ValueError(
+                    f'scheduler must give the same rate for the same t whenever it is '
+                    f'asked, got {float(rates[t])!r} and {lr!r} at {plan.per} {t} from '
+                    f'{plan.scheduler!r:.80}: {REMEDY}'
+                )

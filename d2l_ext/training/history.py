@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import os
+from typing import Any
 
 from d2l_ext.training._files import from_strict, to_strict, write_whole
 
@@ -100,6 +101,14 @@ class History:
         """
         with open(path, encoding='utf-8') as file:
             return cls.from_json(file.read())
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with the history of the run that it stopped, which may be yet to begin."""
+
+    def __init__(self, history: Any):
+        super().__init__(history)
+        self.history = history
 
 
 def _numbers(history):

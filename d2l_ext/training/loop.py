@@ -15,7 +15,7 @@ import numpy as np
 
 from d2l_ext.plan import Plan
 from d2l_ext.training.checkpoint import Checkpoint
-from d2l_ext.training.history import History
+from d2l_ext.training.history import History, Interrupted
 from d2l_ext.training.learner import Learner
 
 # What MXNet says on a GPU and on a CPU; PyTorch says the first two
@@ -96,8 +96,9 @@ def steps(
         learner.seed(own_seed)
         saved = checkpoint and checkpoint.load(run.history.recipe)
         learner.begin(train_iter, rng)
-        if saved:
+        if saved and checkpoint:
             run.history, rng.bit_generator.state, arrays = saved
+            checkpoint.compare_weights(arrays, learner.state())
             learner.load_state(arrays)
         learner.resume(run.epochs.start)
         for epoch in run.epochs:
@@ -130,9 +131,12 @@ def steps(
             _tell(on_epoch, run.history)
     except Stop:
         run.end('stopped')
-    except (GeneratorExit, KeyboardInterrupt):
+    except GeneratorExit:
         run.end('stopped')
         raise
+    except KeyboardInterrupt as error:
+        run.end('stopped')
+        raise Interrupted(run.history) from error
     except RuntimeError as error:
         if not any(words in str(error).lower() for words in OUT_OF_MEMORY):
             raise

@@ -3,8 +3,9 @@
 import html
 import time
 from collections.abc import Callable, Generator
+from typing import Any
 
-from d2l_ext.training.history import History
+from d2l_ext.training.history import History, Interrupted
 from d2l_ext.training.messages import Answers, kernel_here
 
 QUEUE = 4  # updates: a device is busy with that many, and a reader does not feel them
@@ -20,6 +21,7 @@ def watched(
 
     Returns the last `History`; with `progress` it is shown while it grows. In a
     notebook, widgets are answered between updates; `steps` then has a `queue` too.
+    Raises KeyboardInterrupt where the run had no history yet, and so no recipe.
     """
     shown = Progress() if progress else None
     told = [callback for callback in (shown, on_epoch) if callback]
@@ -32,15 +34,19 @@ def watched(
         on_update=on_update,
         **bounded,
     )
-    last = History(status='stopped')
+    last: Any = None
     try:
         for history in histories:
             last = history
             if shown:
                 shown.begin(history)
             answer()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         histories.close()
+        if isinstance(error, Interrupted):
+            last = error.history
+        if last is None:
+            raise
     if shown:
         shown.close(last)
     return last

@@ -2,6 +2,8 @@
 
 import pytest
 
+from d2l_ext.panels.runs import applied_panel, history_panels
+from d2l_ext.plots.figure import figure
 from d2l_ext.schedulers import CosineScheduler
 from d2l_ext.training import History
 
@@ -42,7 +44,7 @@ def fit(request):
             **others,
         )  # fmt: skip
 
-    fit.steps = d2l.train_steps
+    fit.steps, fit.Learner = d2l.train_steps, d2l.Learner
     yield fit
     assert lr() == 0.7  # however the run ended, the trainer has its own rate again
     if request.param is mxnet:
@@ -124,3 +126,26 @@ def test_its_errors_are_not_hidden(fit):
     for callbacks in {'on_epoch': fail}, {'on_update': fail}:
         with pytest.raises(ZeroDivisionError, match='ours'):
             fit(progress=False, **callbacks)
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize('where', ['begin', 'update'])
+def test_a_run_stopped_before_its_first_update_has_its_recipe(fit, monkeypatch, where):
+    monkeypatch.setattr(fit.Learner, where, interrupt)
+    history = fit(progress=False)
+    assert (history.status, history.lr) == ('stopped', [])
+    assert history.recipe['num_epochs'] == EPOCHS
+    # what the next cells of a notebook draw
+    assert 'has made 0 of 24 updates' in applied_panel(history, SCHEDULER).note
+    assert figure(*history_panels(history)).png
+    with pytest.raises(KeyboardInterrupt):  # a loop of the reader's own is stopped, too
+        next(fit(fit.steps))
+
+
+def test_stopped_before_it_has_a_recipe_there_is_no_history(fit, monkeypatch):
+    monkeypatch.setattr(fit.Learner, 'take_over', interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(progress=False)

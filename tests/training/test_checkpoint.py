@@ -60,8 +60,9 @@ def start(backend, path, seed=3):
 
 
 def result(process):
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    # not by communicate, which loses what readline has read ahead
+    out, err = process.stdout.read(), process.stderr.read()
+    assert process.wait(timeout=60) == 0, err
     return History.from_json(out)
 
 
@@ -88,7 +89,7 @@ def test_killed_at_ten_moments(backend, tmp_path):
             assert result(process) == whole
 
     with start(backend, path, seed=4) as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
     assert f'checkpoint {path} is of a run with seed 3, not 4' in err
 
 
@@ -196,6 +197,64 @@ def test_an_object_that_its_calls_use_up_is_not_used_up(tmp_path):
     assert counting.calls == 0
 
 
+class PerCall:
+    """As a class of the book's: its rate shrinks with each call, whatever t is."""
+
+    def __init__(self):
+        self.lr = 0.1
+
+    def __call__(self, t):
+        self.lr = max(0.001, self.lr * 0.5)
+        return self.lr
+
+
+class Forwards:
+    """As MXNet's own: it keeps what it has come to, and is right if t only grows."""
+
+    def __init__(self):
+        self.lr, self.next = 0.1, 2
+
+    def __call__(self, t):
+        while t >= self.next:
+            self.lr, self.next = self.lr * 0.5, self.next + 2
+        return self.lr
+
+
+@pytest.mark.parametrize('per', ['epoch', 'update'])
+@pytest.mark.parametrize('num_epochs', [1, 3, 30])
+def test_a_schedule_that_counts_its_calls_is_refused(tmp_path, per, num_epochs):
+    counting = PerCall()
+    with pytest.raises(ValueError, match=r'scheduler must give .* or leave checkpoint'):
+        Checkpoint(tmp_path / 'run', Plan(counting, num_epochs, per, 2))
+    assert counting.lr == 0.1
+    Checkpoint(tmp_path / 'run', Plan(Forwards(), num_epochs, per, 2))
+
+
+def test_a_schedule_that_cannot_be_copied_is_refused(tmp_path):
+    class Drawn:
+        def __init__(self):
+            self.rates = (0.1 for _ in range(99))
+
+        def __call__(self, t):
+            return next(self.rates)
+
+    with pytest.raises(ValueError, match=r'cannot be copied .* or leave checkpoint'):
+        Checkpoint(tmp_path / 'run', Plan(Drawn(), 3, 'epoch', 2))
+
+
+@pytest.mark.parametrize('framework', ['mxnet', 'torch'])
+def test_another_net_is_refused(framework, tmp_path):
+    d2l = pytest.importorskip(f'd2l_ext.{framework}', exc_type=ImportError)
+    X, y = np.zeros((32, 1, 28, 28), 'float32'), np.zeros(32, int)
+    path = tmp_path / 'run'
+    small_run(d2l, framework, X, y, 1, checkpoint=path)
+    other = {'checkpoint': path, 'net': 'plain'}
+    with pytest.raises(
+        ValueError, match=r'another net: weight\.0.* of shape \(6,.*\), not'
+    ):
+        small_run(d2l, framework, X, y, 2, extend=True, **other)
+
+
 @pytest.mark.parametrize('framework', ['mxnet', 'torch'])
 def test_a_finished_run_goes_on_for_more_epochs(framework, tmp_path):
     d2l = pytest.importorskip(f'd2l_ext.{framework}', exc_type=ImportError)
@@ -214,13 +273,14 @@ def test_a_finished_run_goes_on_for_more_epochs(framework, tmp_path):
     assert more == whole
 
 
-def small_run(d2l, framework, X, y, epochs, momentum=0.9, **settings):
+def small_run(d2l, framework, X, y, epochs, momentum=0.9, net='lenet', **settings):
+    net = getattr(d2l, net)
     if framework == 'mxnet':
         from mxnet import gluon, npx
         from mxnet import np as arrays
 
         npx.set_np()
-        net, loss, device = d2l.lenet(), gluon.loss.SoftmaxCrossEntropyLoss(), npx.cpu()
+        net, loss, device = net(), gluon.loss.SoftmaxCrossEntropyLoss(), npx.cpu()
         net.initialize(ctx=device)
         options = {'learning_rate': 0.1, 'momentum': momentum}
         trainer = gluon.Trainer(net.collect_params(), 'sgd', options)
@@ -228,7 +288,7 @@ def small_run(d2l, framework, X, y, epochs, momentum=0.9, **settings):
     else:
         import torch
 
-        net, loss, device = d2l.lenet(), torch.nn.CrossEntropyLoss(), 'cpu'
+        net, loss, device = net(), torch.nn.CrossEntropyLoss(), 'cpu'
         trainer = torch.optim.SGD(net.parameters(), 0.1, momentum=momentum)
         X, y = torch.as_tensor(X), torch.as_tensor(y)
     train_iter, test_iter = d2l.Batches(X, y, 16, shuffle=True), d2l.Batches(X, y, 32)

@@ -41,6 +41,26 @@ print(slider.comm.comm_id, explorer.picture.lines.comm.comm_id)
 """
 
 
+RANGE_TEST = """
+import contextlib
+from d2l_ext.training.range_test import range_test
+
+class Heard:
+    "Learns nothing, and breaks down when the slider is moved to 0.39."
+    keep_random = contextlib.nullcontext
+    take_over = settle = load_state = seed = begin = end = lambda *_: None
+    state = dict
+
+    def update(self, X, y, lr):
+        time.sleep(0.02)
+
+    def totals(self):
+        return [float('inf') if 0.39 in moved else 1.0, 0]
+
+test = range_test(Heard(), [([0], [0])], 0.01, 1, 500, 0)
+"""
+
+
 @pytest.fixture
 def kernel(monkeypatch):
     manager = pytest.importorskip('jupyter_client.manager')
@@ -122,6 +142,19 @@ def test_a_slider_is_answered_while_a_cell_trains_and_cells_keep_their_order(ker
     trained(client)  # it would go on for ever without an answer
     assert run(client, 'print(values, slider.value, box.value)') == (
         "[{'lr': 0.39}, 'finished'] 7 0.07\n"
+    )
+
+
+def test_a_slider_is_answered_during_a_range_test(kernel):
+    _, client = kernel
+    slider, lines = run(client, SETUP).split()
+    client.execute(RANGE_TEST)
+    until(client, lambda message: message['msg_type'] == 'execute_input')
+    for position in (20, 39):
+        move(client, slider, position)
+        until(client, lambda message: message['content'].get('comm_id') == lines)
+    assert run(client, 'print(test.status, len(test.losses) < 500)') == (
+        'broke down True\n'
     )
 
 

@@ -193,6 +193,20 @@ def test_the_panel_tells_the_interval_over_the_seeds():
     assert 'minimum / 10 0.1 to 1' in range_panel(tests).note
 
 
+def test_minibatches_that_come_once_are_named():
+    class Once(Ones):
+        def __init__(self):
+            self.left = super().__iter__()
+
+        def __iter__(self):
+            return self.left
+
+    again = r'train_iter gave no minibatch after 5 of 9 updates: it must begin anew'
+    with pytest.raises(ValueError, match=again):
+        range_test(Quadratic(), Once(), 0.01, 100, 9, 0)
+    assert len(range_test(Quadratic(), Once(), 0.01, 100, 5, 0).lrs) == 5
+
+
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [
@@ -240,3 +254,38 @@ def test_the_rates_of_the_rules_are_marked_and_the_note_tells_the_length():
     assert panel.note.endswith(
         'A test of 100 updates: a longer one suggests lower rates.'
     )
+
+
+@pytest.mark.parametrize('scatter', [0.05, 0.2, 0.6])
+@pytest.mark.parametrize('num_updates', [30, 100, 1000])
+def test_noise_alone_suggests_nothing(scatter, num_updates):
+    rng = np.random.default_rng(0)
+    losses = 2.3 + scatter * rng.standard_normal((100, num_updates))
+    lrs = np.logspace(-8, -7, num_updates)
+    tests = [RangeTest(lrs, row, 'finished') for row in losses]
+    assert sum(bool(test.suggestions()) for test in tests) <= 3
+    # what noise may do is then more than a twentieth of the loss
+    assert any('more updates' in test.doubt for test in tests) == (scatter > 0.1)
+
+
+@pytest.mark.parametrize('scatter', [0.05, 0.2, 0.4])
+@pytest.mark.parametrize('begins', [-4, -1])  # at once, and after three quarters
+def test_a_fall_in_noise_suggests_all_the_same(scatter, begins):
+    rng = np.random.default_rng(0)
+    lrs = np.logspace(-4, 0, 120)
+    level = np.interp(np.log10(lrs), [begins, begins + 1], [2.3, 0.6])
+    tests = [
+        RangeTest(lrs, level + scatter * noise, 'finished')
+        for noise in rng.standard_normal((100, 120))
+    ]
+    assert all(test.suggestions() for test in tests)
+
+
+def test_rates_that_teach_nothing_are_not_suggested_with_single_images():
+    d2l, net, loss, trainer = backend('mxnet')
+    train_iter, _ = d2l.load_data_fashion_mnist(1)
+    for seed in range(10):
+        test = d2l.range_test(
+            net, train_iter, loss, trainer, d2l.try_gpu(), 1e-8, 1e-7, 60, seed
+        )
+        assert test.suggestions() == {}
