@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import os
-from typing import Any
 
 from d2l_ext.training._files import from_strict, to_strict, write_whole
 
@@ -106,7 +105,7 @@ class History:
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, with the history of the run that it stopped, which may be yet to begin."""
 
-    def __init__(self, history: Any):
+    def __init__(self, history: History):
         super().__init__(history)
         self.history = history
 

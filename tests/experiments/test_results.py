@@ -105,7 +105,7 @@ def test_a_plain_table_wants_recordings(folder):
 
 
 def test_a_comparison_by_hand(folder):
-    """Differences in test accuracy: .1, .2, .3, so s = .1, and of 5 (2.776 + 0.941)^2 / 4 = 3.5."""
+    """Differences of .1, .2, .3, so s = .1; of 5 seeds (2.776 + 0.941)^2 / 4 = 3.5."""
     keep('full_constant', *[(0.2, 0.9, acc) for acc in (0.5, 0.5, 0.5, 0.6)])
     keep('full_cosine', *[(0.1, 0.9, acc) for acc in (0.6, 0.7, 0.8)])
     text = comparison(['full_cosine', 'full_constant', 'full_linear'])
